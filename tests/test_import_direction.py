@@ -1,0 +1,113 @@
+"""The folders may import each other in one direction only, and each heavy library has one home."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("assistant", "tools", "flux_runtime", "sessions")
+
+#: folder -> the folders of ours that it may import (besides itself)
+MAY_IMPORT = {
+    "assistant": {"tools", "sessions", "flux_runtime"},
+    "tools": {"flux_runtime", "sessions"},
+    "flux_runtime": set(),
+    "sessions": set(),
+}
+
+#: Modules of flux_runtime that load no torch: what passes between the folders.
+CONTRACT = {"flux_runtime.interface", "flux_runtime.errors", "flux_runtime.catalogue"}
+
+#: Files of assistant/ that may reach past the contract into the runtime, and the modules they may reach.
+#: wiring builds the runtime; the command line measures the model.
+REACHES_RUNTIME = {
+    "assistant/wiring.py": None,
+    "assistant/command_line.py": {"flux_runtime.benchmark", "flux_runtime.pocket.evaluation"},
+}
+
+#: library -> the only folder that may import it
+HOMES = {
+    "torch": "flux_runtime",
+    "diffusers": "flux_runtime",
+    "transformers": "flux_runtime",
+    "chainlit": "assistant",
+    "slack_bolt": "assistant",
+    "langgraph": "assistant",
+    "sqlite_utils": "sessions",
+}
+
+
+def _python_files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it, as an absolute dotted name."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            yield ".".join((*above, *(node.module or "").split("."))).strip(".")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folders_import_only_what_lies_below_them(folder: str) -> None:
+    files = _python_files(folder)
+    assert files, f"{folder}/ has no Python files"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in files
+        for module in _imports(path)
+        if (top := module.split(".")[0]) in FOLDERS and top != folder and top not in MAY_IMPORT[folder]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_each_heavy_library_is_imported_in_its_own_folder_only() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}, which belongs in {home}/"
+        for folder in FOLDERS
+        for path in _python_files(folder)
+        for module in _imports(path)
+        if (home := HOMES.get(module.split(".")[0], folder)) != folder
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_wiring_builds_the_runtime() -> None:
+    wrong = []
+    for folder in ("assistant", "tools"):
+        for path in _python_files(folder):
+            name = str(path.relative_to(ROOT))
+            allowed = REACHES_RUNTIME.get(name, set())
+            if allowed is None:
+                continue
+            wrong += [
+                f"{name} imports {module}"
+                for module in _imports(path)
+                if module.split(".")[0] == "flux_runtime" and module not in CONTRACT | allowed
+            ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nobody_imports_the_chat_page() -> None:
+    """Chainlit runs that file itself; importing it too would register every callback twice."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for folder in FOLDERS
+        for path in _python_files(folder)
+        if "assistant.chainlit_app" in set(_imports(path))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_app_folder_shadows_no_package() -> None:
+    """Chainlit puts assistant/ first on the module path, so a tools.py there would hide the folder tools/."""
+    names = {path.stem for path in (ROOT / "assistant").iterdir()}
+    assert not names & {"tools", "sessions", "flux_runtime", "types", "tests", "chainlit"}
