@@ -1,0 +1,298 @@
+"""What callers say to a runtime and hear from it: three tasks, a plan, and the events in between.
+
+The in-process runtime fulfils `Runtime`; so can anything else. Nothing here imports torch, loads a model or knows
+a model family. Sizes are pixels, boxes are half open in source pixels, seeds are integers, images are PIL RGB.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flux_runtime.errors import BadImage, BadMask, BadSetting
+from flux_runtime.vocabulary import Vocabulary
+
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in source pixels, half open."""
+
+GuidanceKind = Literal["cfg", "embedded", "none"]
+
+MAX_SEED = 2**32 - 1
+MAX_STEPS = 200
+MAX_GUIDANCE = 30.0
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
+
+
+class Region(_Frozen):
+    """The part of the source image that an edit may change: exactly one of `box` and `mask`.
+
+    `mask` is an 8-bit grey image of the source's size: 0 keeps the source's bytes exactly, more repaints.
+    `outside=True` means everything except the box or mask.
+
+    Raises:
+        BadMask: neither or both are given, or the box is empty.
+    """
+
+    box: Box | None = None
+    mask: Image.Image | None = None
+    outside: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_box_and_mask(self) -> Self:
+        if (self.box is None) == (self.mask is None):
+            raise BadMask("A region is either a box or a mask.", remedy="Give exactly one of them.")
+        if self.box is not None and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
+            raise BadMask(f"The box {self.box} is empty.", remedy="Give x0 < x1 and y0 < y1, in pixels.")
+        return self
+
+
+class _Sampling(_Frozen):
+    """What generating and editing share.
+
+    Raises:
+        BadSetting: a number is out of its range.
+    """
+
+    seed: int
+    """0 to 2**32 - 1."""
+    num_inference_steps: int | None = None
+    """1 to 200; None takes the model's default."""
+    guidance_scale: float | None = None
+    """0 to 30; 1 means no guidance; None takes the model's default."""
+    flow_match_timesteps: bool = True
+    """True: sigmas shifted as the model's scheduler says. False: uniform sigmas."""
+    preview_every: int = 0
+    """A preview image in every n-th `Step` event; 0 for none."""
+
+    @model_validator(mode="after")
+    def _numbers_in_range(self) -> Self:
+        _in_range("seed", self.seed, 0, MAX_SEED)
+        _in_range("number of steps", self.num_inference_steps, 1, MAX_STEPS)
+        _in_range("guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
+        _in_range("preview interval", self.preview_every, 0, MAX_STEPS)
+        return self
+
+
+class GenerateRequest(_Sampling):
+    """Draw an image from a prompt. `width` and `height` in pixels; None takes the model's default."""
+
+    prompt: str
+    width: int | None = None
+    height: int | None = None
+
+
+class EditRequest(_Sampling):
+    """Change `images[0]` as the instruction says; the other images are references to look at.
+
+    The result has the size of `images[0]`. With a region, every pixel outside it is the source's own.
+
+    Raises:
+        BadImage: there is no image.
+    """
+
+    instruction: str
+    images: tuple[Image.Image, ...]
+    region: Region | None = None
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        _check_not_empty(self.images, "edit")
+        return self
+
+
+class AnswerRequest(_Frozen):
+    """Answer a question from the images alone.
+
+    Raises:
+        BadImage: there is no image.
+        BadSetting: `max_new_tokens` is not in 1 to 2048.
+    """
+
+    question: str
+    images: tuple[Image.Image, ...]
+    max_new_tokens: int = 64
+
+    @model_validator(mode="after")
+    def _has_an_image(self) -> Self:
+        _in_range("number of new tokens", self.max_new_tokens, 1, 2048)
+        _check_not_empty(self.images, "answer the question about")
+        return self
+
+
+class ToolSchema(_Frozen):
+    """A tool offered to the planner; `parameters` is its JSON schema."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class PlanRequest(_Frozen):
+    """Turn a person's message into tool calls. The planner sees numbers of images, never pixels.
+
+    `images` are the numbers that exist, `attached` those that came with this message.
+    """
+
+    message: str
+    images: tuple[int, ...] = ()
+    attached: tuple[int, ...] = ()
+    tools: tuple[ToolSchema, ...]
+    max_new_tokens: int = 160
+
+
+class ToolCall(_Frozen):
+    """One call the planner wants made."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class Receipt(_Frozen):
+    """All that is needed to make the same bytes again. `seconds` is per stage: encode, denoise, decode."""
+
+    model: str
+    revision: str
+    prompt: str
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    guidance_kind: GuidanceKind
+    width: int
+    height: int
+    shift: float
+    dtype: str
+    device: str
+    seconds: dict[str, float]
+
+
+class ImageResult(_Frozen):
+    """An image and its receipt. `outside_change`: share of the pixels outside the region that differ from the
+    source, 0 to 1; None without a region."""
+
+    image: Image.Image
+    receipt: Receipt
+    outside_change: float | None = None
+
+
+class AnswerResult(_Frozen):
+    """An answer, how long it took and how many tokens it has."""
+
+    text: str
+    seconds: float
+    tokens: int
+
+
+class PlanResult(_Frozen):
+    """What the planner said: `calls` in order, `text` outside of them, and everything unparsed as `raw`.
+
+    Without calls, `text` is either a chat reply or a call that could not be read; the caller decides.
+    """
+
+    calls: tuple[ToolCall, ...]
+    text: str
+    raw: str
+    seconds: float
+
+
+class Queued(_Frozen):
+    """The request waits; `position` 1 is next. Sent again whenever the position changes."""
+
+    kind: Literal["queued"] = "queued"
+    position: int
+
+
+class Started(_Frozen):
+    """A stage began: "encode", "denoise", "decode" or "answer"."""
+
+    kind: Literal["started"] = "started"
+    stage: str
+
+
+class Step(_Frozen):
+    """Step `step` (from 1) of `of` is done. `preview` shows what the image would be if it stopped here."""
+
+    kind: Literal["step"] = "step"
+    step: int
+    of: int
+    preview: Image.Image | None = None
+
+
+class Finished(_Frozen):
+    """The request is done, `seconds` after it was handed in."""
+
+    kind: Literal["finished"] = "finished"
+    seconds: float
+
+
+Event = Annotated[Queued | Started | Step | Finished, Field(discriminator="kind")]
+OnEvent = Callable[[Queued | Started | Step | Finished], None]
+
+
+class Capabilities(_Frozen):
+    """What the model in use can do.
+
+    `sizes` are (width, height); empty means any multiple of the model's token grid. `edit_types` are the kinds of
+    edit it is good at; empty means no kind is singled out.
+    """
+
+    model: str
+    generate: bool
+    edit: Literal["reference", "inpaint", "none"]
+    edit_types: tuple[str, ...] = ()
+    answer: Literal["own", "companion", "none"]
+    plan: bool
+    max_references: int
+    mask: bool
+    boxes: bool
+    guidance: GuidanceKind
+    sizes: tuple[tuple[int, int], ...]
+    default_size: tuple[int, int]
+    default_steps: int
+    default_guidance: float
+    languages: tuple[str, ...]
+    vocabulary: Literal["open"] | Vocabulary
+
+
+class Runtime(Protocol):
+    """One multitask model behind three tasks and a planner.
+
+    Every method blocks until its result is there, may be called from any thread, and raises only errors of
+    `flux_runtime.errors`. Events arrive on the engine's thread: `on_event` must return quickly. `cancel` is looked
+    at between denoise steps and between decoded tokens; once set, `Cancelled` is raised.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def generate(
+        self, request: GenerateRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+    ) -> ImageResult: ...
+
+    def edit(
+        self, request: EditRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+    ) -> ImageResult: ...
+
+    def answer(
+        self, request: AnswerRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+    ) -> AnswerResult: ...
+
+    def plan(self, request: PlanRequest, *, cancel: threading.Event | None = None) -> PlanResult: ...
+
+    def close(self) -> None: ...
+
+
+def _in_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise BadSetting(f"The {name} {value} is out of range.", remedy=f"It must be between {low} and {high}.")
+
+
+def _check_not_empty(images: tuple[Image.Image, ...], task: str) -> None:
+    if not images:
+        raise BadImage(f"There is no image to {task}.", remedy="Attach one or name one by its number.")
