@@ -30,7 +30,7 @@ class FluxRuntimeError(Exception):
 
     Args:
         message: one sentence that says what is wrong.
-        stage: where it happened: "request", "load", "queue", "encode", "denoise", "decode", "answer" or "plan".
+        stage: where it happened: "request", "load", "queue", "encode", "denoise", "decode", "answer", "plan".
         remedy: one sentence that says what would work, or "" if nothing would.
     """
 

@@ -1,7 +1,7 @@
 """What callers say to a runtime and hear from it: three tasks, a plan, and the events in between.
 
-The in-process runtime fulfils `Runtime`; so can anything else. Nothing here imports torch, loads a model or knows
-a model family. Sizes are pixels, boxes are half open in source pixels, seeds are integers, images are PIL RGB.
+The in-process runtime fulfils `Runtime`; so can anything else. Nothing here imports torch, loads a model or
+knows a model family. Sizes are pixels, boxes half open in source pixels, seeds integers, images PIL RGB.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class AnswerResult(_Frozen):
 class PlanResult(_Frozen):
     """What the planner said: `calls` in order, `text` outside of them, and everything unparsed as `raw`.
 
-    Without calls, `text` is either a chat reply or a call that could not be read; the caller decides.
+    Without calls, `text` is a chat reply; neither calls nor text means that a call could not be read.
     """
 
     calls: tuple[ToolCall, ...]
@@ -202,7 +202,7 @@ class PlanResult(_Frozen):
 
 
 class Queued(_Frozen):
-    """The request waits; `position` 1 is next. Sent again whenever the position changes."""
+    """The request waits; `position` 1 is next. Sent only when it has to wait, again at every change."""
 
     kind: Literal["queued"] = "queued"
     position: int
@@ -238,8 +238,8 @@ OnEvent = Callable[[Queued | Started | Step | Finished], None]
 class Capabilities(_Frozen):
     """What the model in use can do.
 
-    `sizes` are (width, height); empty means any multiple of the model's token grid. `edit_types` are the kinds of
-    edit it is good at; empty means no kind is singled out.
+    `sizes` are (width, height); empty means any multiple of the model's token grid. `edit_types` are the kinds
+    of edit it is good at; empty means no kind is singled out.
     """
 
     model: str
@@ -264,7 +264,7 @@ class Runtime(Protocol):
     """One multitask model behind three tasks and a planner.
 
     Every method blocks until its result is there, may be called from any thread, and raises only errors of
-    `flux_runtime.errors`. Events arrive on the engine's thread: `on_event` must return quickly. `cancel` is looked
+    `flux_runtime.errors`. Events arrive on another thread: `on_event` must return quickly. `cancel` is looked
     at between denoise steps and between decoded tokens; once set, `Cancelled` is raised.
     """
 
@@ -272,7 +272,11 @@ class Runtime(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def generate(
-        self, request: GenerateRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+        self,
+        request: GenerateRequest,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
     ) -> ImageResult: ...
 
     def edit(
@@ -280,7 +284,11 @@ class Runtime(Protocol):
     ) -> ImageResult: ...
 
     def answer(
-        self, request: AnswerRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+        self,
+        request: AnswerRequest,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
     ) -> AnswerResult: ...
 
     def plan(self, request: PlanRequest, *, cancel: threading.Event | None = None) -> PlanResult: ...
@@ -290,7 +298,9 @@ class Runtime(Protocol):
 
 def _in_range(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
-        raise BadSetting(f"The {name} {value} is out of range.", remedy=f"It must be between {low} and {high}.")
+        raise BadSetting(
+            f"The {name} {value} is out of range.", remedy=f"It must be between {low} and {high}."
+        )
 
 
 def _check_not_empty(images: tuple[Image.Image, ...], task: str) -> None:

@@ -16,7 +16,8 @@ _PIECES = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u3400-\u9fff]+", re.IGNORECASE)
 class Vocabulary(BaseModel):
     """Words a model knows, in English (lower case) and Chinese.
 
-    `groups` maps a group ("characters") to canonical names and all their spellings; `words` holds every known word.
+    `groups` maps a group ("characters") to canonical names and all their spellings; `words` holds every known
+    word.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
@@ -28,7 +29,7 @@ class Vocabulary(BaseModel):
         """The words of `text` that are not known, each once, in order.
 
         English is taken word by word in lower case; Chinese by the longest known match from the left, where
-        consecutive characters without a match are returned as one run. Digits and punctuation are passed over.
+        consecutive characters without a match are one run. Digits and punctuation are passed over.
         """
         found: dict[str, None] = {}
         for piece in _PIECES.findall(text):
