@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from sessions.image_files import ImageFiles
+
+
+def test_a_file_is_named_by_the_hash_of_its_bytes_and_reads_back_equal(tmp_path: Path) -> None:
+    files = ImageFiles(tmp_path)
+    image = Image.new("RGB", (5, 3), (9, 8, 7))
+    sha256 = files.save(image)
+    assert hashlib.sha256(files.path(sha256).read_bytes()).hexdigest() == sha256
+    assert files.open(sha256).tobytes() == image.tobytes()
+
+
+def test_equal_pixels_share_one_file(tmp_path: Path) -> None:
+    files = ImageFiles(tmp_path)
+    assert files.save(Image.new("RGB", (4, 4))) == files.save(Image.new("RGB", (4, 4)))
+    assert len(list(tmp_path.rglob("*.png"))) == 1
+
+
+def test_metadata_of_an_image_is_not_stored(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("place", "my home")
+    source = tmp_path / "source.png"
+    Image.new("RGB", (4, 4)).save(source, pnginfo=text)
+    files = ImageFiles(tmp_path / "images")
+    with Image.open(source) as image:
+        sha256 = files.save(image)
+    assert b"my home" not in files.path(sha256).read_bytes()
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk_full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", disk_full)
+    with pytest.raises(OSError, match="No space"):
+        ImageFiles(tmp_path).save(Image.new("RGB", (4, 4)))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
