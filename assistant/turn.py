@@ -1,0 +1,134 @@
+"""What a channel hands in and gets back: a `Turn` and a `Reply`. Channels only translate to and from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from assistant.plan import PlanTool, Step
+from flux_runtime.interface import Box
+from sessions.records import Operation, Role
+
+LOCAL_OWNER = "local"
+"""Who owns everything on loopback without sign-in."""
+
+Command = Literal["generate", "ask", "edit", "undo", "redo", "vary"]
+"""What a button or slash command asks for without any planning."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Turn(_Frozen):
+    """One message. None leaves a setting to the assistant or the model; sizes and boxes are pixels."""
+
+    text: str = ""
+    session: str = "default"
+    owner: str = LOCAL_OWNER
+    attachments: tuple[bytes, ...] = ()
+    """Image files as they came, unchecked."""
+    reply_to: int | None = None
+    """The number of the image that the message is a reply to, or whose button was pressed."""
+    command: Command | None = None
+    seed: int | None = None
+    width: int | None = None
+    height: int | None = None
+    num_inference_steps: int | None = None
+    region: Box | None = None
+    """The part of the image that an edit may change."""
+    preview_every: int = 0
+    """A preview in every n-th step event; 0 for none."""
+    idempotency_key: str | None = None
+    """A second turn of the session with the same key gets the first one's reply; no model runs."""
+    channel: str = "cli"
+
+    def fingerprint(self) -> str:
+        """A hash of everything asked for, to tell a retry from another request under the same key."""
+        asked = self.model_dump(exclude={"attachments", "preview_every", "idempotency_key", "channel"})
+        asked["attachments"] = [hashlib.sha256(data).hexdigest() for data in self.attachments]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class ReplyParent(_Frozen):
+    """The number of the image that another came from, and what it was to it."""
+
+    n: int
+    role: Role
+
+
+class ReplyImage(_Frozen):
+    """An image as a channel shows it; `caption` is its alternative text, `path` its PNG's absolute path."""
+
+    n: int
+    id: str
+    path: str
+    op: Operation
+    parents: tuple[ReplyParent, ...]
+    seed: int | None
+    width: int
+    height: int
+    outside_change: float | None
+    caption: str
+    receipt: dict[str, Any] | None
+
+
+class Action(_Frozen):
+    """A button: pressed, it sends `Turn(command=..., reply_to=image, text=text)`.
+
+    "ask" and "edit" come without a text: the person says what, and the image is already chosen.
+    """
+
+    command: Command | None
+    label: str
+    image: int | None = None
+    text: str = ""
+
+
+class ReplyError(_Frozen):
+    """Why a turn did not do all it should; `message` is a sentence for a person."""
+
+    code: str
+    stage: str
+    message: str
+
+
+class Reply(_Frozen):
+    """What came of a turn. `text` says it all in words, failures included."""
+
+    text: str
+    tool: PlanTool
+    steps: tuple[Step, ...] = ()
+    answer: str | None = None
+    images: tuple[ReplyImage, ...] = ()
+    """What the turn made, in order; uploads are not among them."""
+    candidates: tuple[ReplyImage, ...] = ()
+    """Images between which the person is asked to choose."""
+    head: int | None = None
+    """The number of the image that is current after the turn."""
+    session: str
+    turn: str
+    """The id under which the turn is recorded."""
+    seconds: float
+    actions: tuple[Action, ...] = ()
+    error: ReplyError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The reply as scripts read it: what was done, or `{"error": ...}`."""
+        if self.error:
+            return {"error": self.error.model_dump()}
+        return {
+            "reply": self.text,
+            "tool": self.tool,
+            "steps": [step.model_dump(mode="json") for step in self.steps],
+            "answer": self.answer,
+            "images": [
+                image.model_dump(mode="json", exclude={"caption", "receipt"}) for image in self.images
+            ],
+            "head": self.head,
+            "session": self.session,
+            "seconds": self.seconds,
+        }
