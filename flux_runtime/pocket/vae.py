@@ -1,0 +1,199 @@
+"""Pocket's VAE: an analytic latent (PCA of 16 px cells) that conv networks are then taught to read and write.
+
+Fitting the basis takes seconds, so the flow can train on exact codes while the decoder (codes -> pixels) and the encoder
+(pixels -> codes) of the unmodified `AutoencoderKLFlux2` are trained as two independent regressions.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLFlux2
+
+from flux_runtime.pocket.progress import Average, TrainingRun, warmup_cosine
+from flux_runtime.pocket.splits import training_scene
+from flux_runtime.pocket.world import draw_array, random_layout
+
+CELL = 16  # pixels a latent cell, the stride of the five-level VAE
+CHANNELS = 32  # latent channels a cell; 2 x 2 cells make one token of 128
+
+
+def build_vae() -> AutoencoderKLFlux2:
+    return AutoencoderKLFlux2(
+        block_out_channels=(16, 32, 64, 96, 128),
+        decoder_block_out_channels=(16, 32, 64, 128, 160),
+        down_block_types=("DownEncoderBlock2D",) * 5,
+        up_block_types=("UpDecoderBlock2D",) * 5,
+        layers_per_block=1,
+        latent_channels=CHANNELS,
+        norm_num_groups=8,
+        sample_size=256,
+    )
+
+
+class LatentBasis(torch.nn.Module):
+    """Linear codes of 16 px cells: (B, 3, H, W) pixels in [-1, 1] <-> (B, 32, H/16, W/16).
+
+    Principal components scaled by the square root of their standard deviation, so that the strong ones stay stronger
+    without drowning the rest; then by one factor that makes the mean variance 1.
+    """
+
+    mean: torch.Tensor
+    encode_weight: torch.Tensor
+    decode_weight: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3 * CELL * CELL))
+        self.register_buffer("encode_weight", torch.zeros(CHANNELS, 3 * CELL * CELL))
+        self.register_buffer("decode_weight", torch.zeros(3 * CELL * CELL, CHANNELS))
+
+    def fit(self, images: torch.Tensor) -> None:
+        cells = F.unfold(images, CELL, stride=CELL).transpose(1, 2).flatten(0, 1)  # (cells, 768)
+        self.mean.copy_(cells.mean(0))
+        centred = cells - self.mean
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+        values, vectors = values.flip(0)[:CHANNELS], vectors.flip(1)[:, :CHANNELS]
+        scale = values.sqrt().sqrt()  # code = component / std ** 0.5, of variance std
+        scale = scale * (values / scale**2).mean().sqrt()
+        self.encode_weight.copy_(vectors.T / scale[:, None])
+        self.decode_weight.copy_(vectors * scale)
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        height, width = images.shape[-2] // CELL, images.shape[-1] // CELL
+        cells = F.unfold(images, CELL, stride=CELL).transpose(1, 2) - self.mean
+        return (cells @ self.encode_weight.T).transpose(1, 2).unflatten(2, (height, width))
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        height, width = codes.shape[-2] * CELL, codes.shape[-1] * CELL
+        cells = codes.flatten(2).transpose(1, 2) @ self.decode_weight.T + self.mean
+        return F.fold(cells.transpose(1, 2), (height, width), CELL, stride=CELL)
+
+
+def training_images(rng: random.Random, count: int) -> torch.Tensor:
+    """Freshly drawn scenes, (count, 3, 256, 256) in [-1, 1]."""
+    pixels = np.stack([draw_array(training_scene(rng), random_layout(rng)) for _ in range(count)])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).mul(2).sub(1).contiguous()
+
+
+def _crops(images: torch.Tensor, rng: random.Random, size: int) -> torch.Tensor:
+    """A random square of each image, its corner on the grid of latent cells."""
+    last = (images.shape[-1] - size) // CELL
+    corners = [(rng.randint(0, last) * CELL, rng.randint(0, last) * CELL) for _ in images]
+    return torch.stack([image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)])
+
+
+def fit_basis(folder: Path, images: int = 800) -> LatentBasis:
+    """The basis of the run, fitted once and kept in `<folder>/basis.pt`."""
+    basis, path = LatentBasis(), folder / "basis.pt"
+    if path.exists():
+        basis.load_state_dict(torch.load(path, weights_only=True))
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        basis.fit(training_images(random.Random("latent basis"), images))
+        torch.save(basis.state_dict(), path)
+    return basis
+
+
+def psnr(ours: torch.Tensor, target: torch.Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pixels in [-1, 1], clamped, over all given images."""
+    return float(10 * torch.log10(4 / F.mse_loss(ours.clamp(-1, 1), target)))
+
+
+class _Decoder(torch.nn.Module):
+    def __init__(self, vae: AutoencoderKLFlux2) -> None:
+        super().__init__()
+        self.post_quant_conv, self.decoder = vae.post_quant_conv, vae.decoder
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.post_quant_conv(codes))
+
+
+class _Encoder(torch.nn.Module):
+    def __init__(self, vae: AutoencoderKLFlux2) -> None:
+        super().__init__()
+        self.quant_conv, self.encoder = vae.quant_conv, vae.encoder
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.quant_conv(self.encoder(images)).chunk(2, dim=1)[0]  # the mean, what `mode()` returns
+
+
+def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float = 2e-3) -> None:
+    """Teach the decoder to turn codes, a little noised as the flow's will be, into pixels.
+
+    128 px crops first (four times the steps for the same work), whole pictures for the last sixth.
+    """
+    basis = fit_basis(folder)
+    torch.manual_seed(0)
+    model, copy = (_Decoder(build_vae()).to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    average = Average(model, copy, 0.998)
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    run = TrainingRun(folder / "vae-decoder", {"model": model, "average": average, "optimizer": optimizer})
+    rng = random.Random(f"decoder from {run.step}")
+    test = training_images(random.Random("decoder test"), 24)
+    for step in run.steps(steps):
+        if step < steps * 5 // 6:
+            images = _crops(training_images(rng, batch), rng, 128)
+        else:
+            images = training_images(rng, max(1, batch // 4))
+        codes = basis.encode(images)
+        codes = codes + torch.rand(len(codes), 1, 1, 1) * 0.12 * torch.randn_like(codes)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * warmup_cosine(step, steps)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(codes.contiguous(memory_format=torch.channels_last))
+        difference = output.float() - images
+        loss = difference.square().mean() + 0.05 * difference.abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(model, step)
+        if step % 100 == 99:
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                decoded = average.model(basis.encode(test).contiguous(memory_format=torch.channels_last)).float()
+            run.log(loss=round(loss.item(), 5), psnr=round(psnr(decoded, test), 2), linear=round(psnr(basis.decode(basis.encode(test)), test), 2))
+
+
+def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: float = 2e-3) -> None:
+    """Teach the encoder to read the codes off the pixels."""
+    basis = fit_basis(folder)
+    torch.manual_seed(1)
+    model, copy = (_Encoder(build_vae()).to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    average = Average(model, copy, 0.998)
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    run = TrainingRun(folder / "vae-encoder", {"model": model, "average": average, "optimizer": optimizer})
+    rng = random.Random(f"encoder from {run.step}")
+    test = training_images(random.Random("encoder test"), 24)
+    for step in run.steps(steps):
+        images = training_images(rng, batch)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * warmup_cosine(step, steps)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(images.contiguous(memory_format=torch.channels_last))
+        loss = F.mse_loss(output.float(), basis.encode(images))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(model, step)
+        if step % 100 == 99:
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                codes = average.model(test.contiguous(memory_format=torch.channels_last)).float()
+            run.log(loss=round(loss.item(), 5), code_mse=round(float(F.mse_loss(codes, basis.encode(test))), 5), linear_psnr=round(psnr(basis.decode(codes), test), 2))
+
+
+def assemble_vae(folder: Path) -> AutoencoderKLFlux2:
+    """The trained halves in one model, with the packed BatchNorm measured on drawn scenes."""
+    vae = build_vae()
+    for name, half in (("vae-decoder", _Decoder(vae)), ("vae-encoder", _Encoder(vae))):
+        saved = torch.load(folder / name / "last.pt", weights_only=True)["average"]
+        half.load_state_dict({key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")})
+    packed = F.pixel_unshuffle(fit_basis(folder).encode(training_images(random.Random("packed statistics"), 400)), 2)
+    vae.bn.running_mean.copy_(packed.mean((0, 2, 3)))
+    vae.bn.running_var.copy_(packed.var((0, 2, 3)))
+    return vae.eval()
