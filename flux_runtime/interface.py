@@ -238,8 +238,8 @@ OnEvent = Callable[[Queued | Started | Step | Finished], None]
 class Capabilities(_Frozen):
     """What the model in use can do.
 
-    `sizes` are (width, height); empty means any multiple of the model's token grid. `edit_types` are the kinds
-    of edit it is good at; empty means no kind is singled out.
+    `sizes` are (width, height); empty means any multiple of the token grid. `edit_types` are the kinds of
+    edit it does well; empty means no kind is singled out.
     """
 
     model: str

@@ -1,0 +1,134 @@
+"""Which models there are: a name or a path becomes a model folder and its entry. Loads no weights, no torch.
+
+A model folder is laid out as diffusers saves it (transformer/, vae/, text_encoder/, processor/, scheduler/)
+plus `entry.json`, the model's own catalogue entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flux_runtime.errors import BadCheckpoint, UnknownModel
+from flux_runtime.interface import Capabilities
+from flux_runtime.vocabulary import Vocabulary
+
+DEFAULT_MODEL = "pocket"
+MODEL_VARIABLE = "FLUX_ASSISTANT_MODEL"
+_SHIPPED = {"pocket": Path(__file__).parent / "pocket" / "weights"}
+
+Task = Literal["generate", "edit", "answer", "plan"]
+
+
+class CatalogueEntry(BaseModel):
+    """`entry.json` of a model folder. Sizes are (width, height) in pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    family: Literal["flux3"]
+    license: str
+    languages: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    default_size: tuple[int, int]
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Every size the model draws; empty means any multiple of its token grid."""
+    default_steps: int
+    default_guidance: float
+    max_references: int = 1
+    """Images an edit may look at besides its source."""
+    text_encoder_out_layers: tuple[int, ...]
+    """Hidden states of the text encoder that are stacked into prompt embeds; 0 is its embedding layer."""
+    text_pad_multiple: int
+    """The text window is padded to a multiple of so many tokens; the transformer attends to the padding."""
+    image_rope_scale: float
+    """Factor on the height and width position ids."""
+    answer_template: str = "{question}"
+    """What the answerer is asked; `{question}` stands for the person's words."""
+    edits: tuple[str, ...] = ()
+    """Kinds of edit the model does well; empty singles none out."""
+    vocabulary: str | None = None
+    """File beside the entry with the `Vocabulary` of a model that knows only declared words."""
+
+
+def find_model(name_or_path: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of a model named in the catalogue or by its path. Nothing is ever downloaded.
+
+    None takes what FLUX_ASSISTANT_MODEL names, else pocket.
+
+    Raises:
+        UnknownModel: there is no such model here.
+    """
+    wanted = str(name_or_path or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL)
+    folder = _SHIPPED.get(wanted, Path(wanted)).resolve()
+    if not (folder / "entry.json").is_file():
+        raise UnknownModel(
+            f"There is no model {wanted!r} here (no entry.json in {folder}).",
+            stage="load",
+            remedy=f"Known names: {', '.join(_SHIPPED)}; the path of a model folder works too.",
+        )
+    return folder
+
+
+def model_names() -> tuple[str, ...]:
+    """The names `find_model` knows."""
+    return tuple(_SHIPPED)
+
+
+def read_entry(folder: Path) -> CatalogueEntry:
+    """Read `entry.json`.
+
+    Raises:
+        BadCheckpoint: it is not a valid entry; the sentence names the first field that is wrong.
+    """
+    try:
+        return CatalogueEntry.model_validate_json((folder / "entry.json").read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BadCheckpoint(
+            f"entry.json of the model in {folder} is wrong: {where}: {first['msg']}.", stage="load"
+        ) from error
+
+
+def read_vocabulary(folder: Path, entry: CatalogueEntry) -> Literal["open"] | Vocabulary:
+    """The model's declared words, or "open" for a model without a list.
+
+    Raises:
+        BadCheckpoint: the file is missing or is no vocabulary.
+    """
+    if entry.vocabulary is None:
+        return "open"
+    try:
+        return Vocabulary.model_validate(json.loads((folder / entry.vocabulary).read_bytes()))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(
+            f"The word list {folder / entry.vocabulary} cannot be read.", stage="load"
+        ) from error
+
+
+def capabilities_of(folder: Path, entry: CatalogueEntry) -> Capabilities:
+    """What a model can do, from its entry alone: weights are not touched."""
+    edits = "edit" in entry.tasks
+    return Capabilities(
+        model=entry.name,
+        generate="generate" in entry.tasks,
+        edit="reference" if edits else "none",
+        edit_types=entry.edits,
+        answer="own" if "answer" in entry.tasks else "none",
+        plan="plan" in entry.tasks,
+        max_references=entry.max_references if edits else 0,
+        mask=edits,
+        boxes=edits,
+        guidance="cfg",
+        sizes=entry.sizes,
+        default_size=entry.default_size,
+        default_steps=entry.default_steps,
+        default_guidance=entry.default_guidance,
+        languages=entry.languages,
+        vocabulary=read_vocabulary(folder, entry),
+    )

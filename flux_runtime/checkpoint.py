@@ -1,0 +1,108 @@
+"""Load the parts of a model folder, strictly: safetensors only, every weight present and none left over.
+
+It knows files and classes; what the parts do together is the model's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
+from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
+from torch import nn
+from transformers import Qwen3VLForConditionalGeneration
+
+from flux_runtime.errors import BadCheckpoint
+
+_PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+_CLASSES: dict[str, Any] = {
+    "transformer": Flux3Transformer2DModel,
+    "vae": AutoencoderKLFlux2,
+    "text_encoder": Qwen3VLForConditionalGeneration,
+}
+
+
+def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load `folder/part` ("transformer", "vae" or "text_encoder") for inference.
+
+    Weights may be stored in another dtype; they are converted to `dtype`.
+
+    Raises:
+        BadCheckpoint: the part is missing, holds pickles, or its weights do not match its class exactly.
+    """
+    where = folder / part
+    if not (where / "config.json").is_file():
+        raise BadCheckpoint(f"The model in {folder} has no {part}/config.json.", stage="load")
+    _only_safetensors(where)
+    try:
+        model, info = _CLASSES[part].from_pretrained(
+            where, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise BadCheckpoint(f"The {part} in {folder} cannot be loaded: {error}", stage="load") from error
+    wrong = [
+        f"{len(info[key])} {word} (such as {sorted(map(str, info[key]))[0]})"
+        for key, word in (
+            ("missing_keys", "weights are missing"),
+            ("unexpected_keys", "weights are not part of it"),
+            ("mismatched_keys", "weights have another shape"),
+        )
+        if info[key]
+    ]
+    if wrong:
+        raise BadCheckpoint(
+            f"The {part} in {folder} does not fit its class: {'; '.join(wrong)}.", stage="load"
+        )
+    return _for_inference(model, device)
+
+
+def load_shift(folder: Path) -> float:
+    """The constant bending of the sigma schedule, from `scheduler/`.
+
+    Raises:
+        BadCheckpoint: the scheduler is missing or of a kind whose schedule this runtime does not follow.
+    """
+    file = folder / "scheduler" / "scheduler_config.json"
+    if not file.is_file():
+        raise BadCheckpoint(f"The model in {folder} has no scheduler/scheduler_config.json.", stage="load")
+    config = json.loads(file.read_bytes())
+    if config.get("_class_name") != "FlowMatchEulerDiscreteScheduler":
+        raise BadCheckpoint(f"{file} is not of a FlowMatchEulerDiscreteScheduler.", stage="load")
+    bent = ("use_dynamic_shifting", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
+    other = [
+        key for key in (*bent, "shift_terminal", "invert_sigmas", "stochastic_sampling") if config.get(key)
+    ]
+    if other:
+        raise BadCheckpoint(f"{file} asks for {', '.join(other)}, which this runtime lacks.", stage="load")
+    return float(config.get("shift", 1.0))
+
+
+def revision_of(folder: Path) -> str:
+    """Twelve hex digits that change with any byte of the model folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in {".json", ".jinja", ".safetensors"}:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+def _only_safetensors(where: Path) -> None:
+    pickles = sorted(path.name for path in where.iterdir() if path.suffix in _PICKLES)
+    if pickles:
+        raise BadCheckpoint(
+            f"{where} holds {', '.join(pickles)}, which could run code when loaded.",
+            stage="load",
+            remedy="Convert the weights to safetensors and remove the file.",
+        )
+    if not any(path.suffix == ".safetensors" for path in where.iterdir()):
+        raise BadCheckpoint(f"{where} has no weights (*.safetensors).", stage="load")
+
+
+def _for_inference(model: nn.Module, device: torch.device) -> nn.Module:
+    return model.to(device).eval().requires_grad_(False)

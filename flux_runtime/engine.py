@@ -1,0 +1,217 @@
+"""The one place with a thread and a queue: it advances jobs one step at a time, each in turn.
+
+So a question does not wait behind a 50-step image, and a job can be stopped between any two steps. It runs
+generators and knows nothing of what they compute.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, TypeVar
+
+import torch
+
+from flux_runtime.errors import (
+    Broken,
+    Cancelled,
+    DeadlinePassed,
+    EngineClosed,
+    FluxRuntimeError,
+    OutOfMemory,
+    QueueFull,
+)
+from flux_runtime.interface import Finished, OnEvent, Queued, Started, Step
+
+Result = TypeVar("Result")
+Work = Generator[Started | Step, None, Result]
+
+
+@dataclass(eq=False)
+class _Job:
+    start: Callable[[Callable[[], bool]], Work[Any]]
+    on_event: OnEvent
+    cancel: threading.Event
+    quick: bool
+    deadline: float
+    future: Future[Any] = field(default_factory=Future)
+    submitted: float = field(default_factory=monotonic)
+    work: Work[Any] | None = None
+    position: int = 0
+    abandoned: bool = False
+
+    def interruption(self) -> FluxRuntimeError | None:
+        if self.cancel.is_set() or self.abandoned:
+            return Cancelled("Stopped.", stage="queue" if self.work is None else "denoise")
+        if monotonic() > self.deadline:
+            return DeadlinePassed("That took too long and was given up.", remedy="Try fewer steps.")
+        return None
+
+
+class Engine:
+    """One worker thread over a bounded queue.
+
+    Args:
+        queue_limit: jobs that may wait, besides those at work.
+        at_once: drawing jobs that take turns; quick jobs (answers, plans) are always let in.
+        deadline_seconds: how long a job may take, waiting included.
+    """
+
+    def __init__(self, *, queue_limit: int = 32, at_once: int = 4, deadline_seconds: float = 900.0) -> None:
+        self._queue_limit = queue_limit
+        self._at_once = at_once
+        self._deadline_seconds = deadline_seconds
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._at_work: deque[_Job] = deque()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="flux-engine", daemon=True)
+        self._thread.start()
+
+    def run(
+        self,
+        start: Callable[[Callable[[], bool]], Work[Result]],
+        *,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
+        quick: bool = False,
+    ) -> Result:
+        """Do a piece of work and return its result; blocks meanwhile.
+
+        Args:
+            start: called with a function that says whether to stop early; returns the work.
+            on_event: hears of progress, on the engine's thread.
+            cancel: stops the work, or its waiting, once set.
+            quick: let it in at once and serve it next.
+
+        Raises:
+            QueueFull, Cancelled, DeadlinePassed, EngineClosed, OutOfMemory, or what the work raises;
+            anything that is no FluxRuntimeError becomes Broken.
+        """
+        job = _Job(
+            start,
+            on_event or _ignore,
+            cancel or threading.Event(),
+            quick,
+            monotonic() + self._deadline_seconds,
+        )
+        with self._changed:
+            if self._closed:
+                raise EngineClosed("The model has been shut down.", stage="queue")
+            if len(self._waiting) >= self._queue_limit:
+                raise QueueFull(
+                    f"{len(self._waiting)} requests are waiting already.",
+                    stage="queue",
+                    remedy="Try again in a little while.",
+                )
+            self._waiting.append(job)
+            self._changed.notify_all()
+        try:
+            return job.future.result()
+        except BaseException:
+            job.abandoned = True  # the caller may have been interrupted while the work goes on
+            raise
+
+    def close(self) -> None:
+        """Stop after the step being done; all other jobs fail with EngineClosed. Waits for the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting or self._at_work)
+                if self._closed:
+                    break
+            self._admit()
+            if self._at_work:
+                job = self._at_work.popleft()
+                if self._advance(job):
+                    self._at_work.append(job)
+        for job in (*self._at_work, *self._waiting):
+            self._end(job, EngineClosed("The model has been shut down.", stage="queue"))
+
+    def _admit(self) -> None:
+        """Let waiting jobs in while there is room, drop interrupted ones, tell the rest where they stand."""
+        drawing = sum(not job.quick for job in self._at_work)
+        still: list[_Job] = []
+        with self._changed:
+            waiting = list(self._waiting)
+        for job in waiting:
+            if error := job.interruption():
+                self._end(job, error)
+            elif job.quick:
+                self._at_work.appendleft(job)
+            elif drawing < self._at_once:
+                drawing += 1
+                self._at_work.append(job)
+            else:
+                still.append(job)
+                continue
+            with self._changed:
+                self._waiting.remove(job)
+        for position, job in enumerate(still, start=1):
+            if job.position != position:
+                job.position = position
+                self._tell(job, Queued(position=position))
+
+    def _advance(self, job: _Job) -> bool:
+        """Do one step of a job; False when it is over."""
+        if error := job.interruption():
+            self._end(job, error)
+            return False
+        try:
+            with torch.inference_mode():
+                if job.work is None:
+                    job.work = job.start(lambda: self._closed or job.interruption() is not None)
+                event = next(job.work)
+        except StopIteration as done:
+            if error := job.interruption():
+                self._end(job, error)
+            elif self._tell(job, Finished(seconds=monotonic() - job.submitted)):
+                job.future.set_result(done.value)
+            return False
+        except BaseException as error:
+            self._end(job, _as_ours(error))
+            return False
+        return self._tell(job, event)
+
+    def _tell(self, job: _Job, event: Queued | Started | Step | Finished) -> bool:
+        """Send an event; a listener that fails ends its own job and nobody else's."""
+        try:
+            job.on_event(event)
+        except Exception as error:
+            self._end(job, _as_ours(error))
+            return False
+        return True
+
+    def _end(self, job: _Job, error: FluxRuntimeError) -> None:
+        job.abandoned = True  # should it still wait, it is dropped from there
+        if job.work is not None:
+            job.work.close()
+        if not job.future.done():
+            job.future.set_exception(error)
+
+
+def _as_ours(error: BaseException) -> FluxRuntimeError:
+    if isinstance(error, FluxRuntimeError):
+        return error
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error):
+        ours: FluxRuntimeError = OutOfMemory(
+            "There is not enough memory for that.", stage="denoise", remedy="Try a smaller image."
+        )
+    else:
+        ours = Broken(f"The model failed ({type(error).__name__}: {error}).", stage="denoise")
+    ours.__cause__ = error
+    return ours
+
+
+def _ignore(_: Queued | Started | Step | Finished) -> None:
+    pass

@@ -1,0 +1,62 @@
+"""Answering and planning as work for the engine: both let the chat model continue a conversation.
+
+The answerer is shown images and a question, the planner a message and image numbers, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from time import perf_counter
+
+from flux_runtime.chat_model import Stop
+from flux_runtime.errors import MissingCapability
+from flux_runtime.flux3 import Flux3Model
+from flux_runtime.interface import AnswerRequest, AnswerResult, PlanRequest, PlanResult, Started
+from flux_runtime.planning import plan_messages, read_tool_calls, tool_schemas
+from flux_runtime.vision_language_processor import Message
+
+
+def answer(model: Flux3Model, request: AnswerRequest, stop: Stop) -> Generator[Started, None, AnswerResult]:
+    """Answer from the images alone. Raises MissingCapability at once."""
+    if model.capabilities.answer == "none":
+        raise MissingCapability(f"{model.entry.name} cannot answer questions.")
+    return _answer(model, request, stop)
+
+
+def plan(model: Flux3Model, request: PlanRequest, stop: Stop) -> Generator[Started, None, PlanResult]:
+    """Turn a message into tool calls. Raises MissingCapability at once."""
+    if not model.capabilities.plan:
+        raise MissingCapability(f"{model.entry.name} cannot plan.")
+    return _plan(model, request, stop)
+
+
+def answer_messages(question: str, images: int) -> list[Message]:
+    """The conversation the answerer continues: `images` image parts, then the question."""
+    parts = [{"type": "image"}] * images
+    return [{"role": "user", "content": [*parts, {"type": "text", "text": question}]}]
+
+
+def _answer(model: Flux3Model, request: AnswerRequest, stop: Stop) -> Generator[Started, None, AnswerResult]:
+    yield Started(stage="answer")
+    start = perf_counter()
+    question = model.entry.answer_template.replace("{question}", model.processor.plain(request.question))
+    images = [image.convert("RGB") for image in request.images]
+    inputs = model.chat.inputs(answer_messages(question, len(images)), images)
+    said = model.chat.continue_from(inputs, max_new_tokens=request.max_new_tokens, stop=stop)
+    text = model.processor.plain(said.text).strip()
+    return AnswerResult(text=text, seconds=perf_counter() - start, tokens=said.tokens)
+
+
+def _plan(model: Flux3Model, request: PlanRequest, stop: Stop) -> Generator[Started, None, PlanResult]:
+    yield Started(stage="plan")
+    start = perf_counter()
+    messages = plan_messages(request, model.processor.plain(request.message))
+    inputs = model.chat.inputs(messages, tools=tool_schemas(request.tools))
+    said = model.chat.continue_from(inputs, max_new_tokens=request.max_new_tokens, stop=stop)
+    calls, text = read_tool_calls(said.text, request.tools)
+    return PlanResult(
+        calls=calls,
+        text=model.processor.plain(text).strip(),
+        raw=said.text,
+        seconds=perf_counter() - start,
+    )
