@@ -188,12 +188,9 @@ def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: floa
 
 
 def assemble_vae(folder: Path) -> AutoencoderKLFlux2:
-    """The trained halves in one model, with the packed BatchNorm measured on drawn scenes."""
+    """The trained halves in one model. Codes come normalised, so the packed BatchNorm keeps mean 0 and variance 1."""
     vae = build_vae()
     for name, half in (("vae-decoder", _Decoder(vae)), ("vae-encoder", _Encoder(vae))):
         saved = torch.load(folder / name / "last.pt", weights_only=True)["average"]
         half.load_state_dict({key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")})
-    packed = F.pixel_unshuffle(fit_basis(folder).encode(training_images(random.Random("packed statistics"), 400)), 2)
-    vae.bn.running_mean.copy_(packed.mean((0, 2, 3)))
-    vae.bn.running_var.copy_(packed.var((0, 2, 3)))
     return vae.eval()
