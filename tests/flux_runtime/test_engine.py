@@ -1,0 +1,276 @@
+"""The engine serves jobs in turn, tells them where they stand, stops them, and outlives their failures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from flux_runtime.engine import Engine
+from flux_runtime.errors import (
+    BadSize,
+    Broken,
+    Cancelled,
+    DeadlinePassed,
+    EngineClosed,
+    OutOfMemory,
+    QueueFull,
+)
+from flux_runtime.interface import Finished, Queued, Step
+
+Submit = Callable[..., Future[Any]]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine(queue_limit=3, at_once=2, deadline_seconds=30)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def submit(engine: Engine) -> Iterator[Submit]:
+    """Runs work on the engine from a thread of its own."""
+    with ThreadPoolExecutor(16) as pool:
+        yield lambda start, **options: pool.submit(engine.run, start, **options)
+
+
+def _steps(name: str, count: int, log: list[str]) -> Callable[..., Generator[Step, None, str]]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, None, str]:
+        for number in range(1, count + 1):
+            log.append(name)
+            yield Step(step=number, of=count)
+        return name
+
+    return start
+
+
+class Gate:
+    """Work that takes steps only when let; `entered` says that its first step began."""
+
+    def __init__(self) -> None:
+        self.entered, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, stop: Callable[[], bool]) -> Generator[Step, None, str]:
+        self.entered.set()
+        assert self.open.wait(20)
+        yield Step(step=1, of=1)
+        return "gate"
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.002)
+
+
+def test_a_job_returns_its_result_and_its_events_in_order(engine: Engine) -> None:
+    events: list[Any] = []
+    assert engine.run(_steps("a", 2, []), on_event=events.append) == "a"
+    assert [event.kind for event in events] == ["step", "step", "finished"]
+    assert events[-1].seconds >= 0
+
+
+def test_jobs_take_turns_step_by_step(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+    gate = Gate()
+    first = submit(gate)
+    gate.entered.wait(20)
+    jobs = [submit(_steps("a", 3, log))]
+    _until(lambda: len(engine._waiting) == 1)
+    jobs.append(submit(_steps("b", 3, log), quick=True))
+    _until(lambda: len(engine._waiting) == 2)
+    gate.open.set()
+    assert [job.result(20) for job in (first, *jobs)] == ["gate", "a", "b"]
+    assert sorted(log) == ["a", "a", "a", "b", "b", "b"]
+    assert log[0] == "b", "the quick job is served next"
+    assert "".join(log) == "bababa"
+
+
+def test_a_quick_job_does_not_wait_for_a_place(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+    enough = threading.Event()
+
+    def endless(name: str) -> Callable[..., Generator[Step, None, str]]:
+        def start(stop: Callable[[], bool]) -> Generator[Step, None, str]:
+            while not enough.is_set():
+                log.append(name)
+                yield Step(step=1, of=2)
+            return name
+
+        return start
+
+    long = [submit(endless(name)) for name in "xyz"]
+    _until(lambda: len(set(log)) == 2)
+    assert submit(_steps("quick", 1, log), quick=True).result(20) == "quick"
+    assert not any(job.done() for job in long)
+    assert len(set(log) - {"quick"}) == 2, "the third drawing job still waits"
+    enough.set()
+    assert [job.result(20) for job in long] == ["x", "y", "z"]
+
+
+def test_waiting_jobs_hear_their_position_whenever_it_changes(engine: Engine, submit: Submit) -> None:
+    gates = [Gate(), Gate()]
+    jobs = [submit(gates[0])]
+    gates[0].entered.wait(20)
+    events: dict[str, list[Any]] = {"c": [], "d": []}
+    jobs.append(submit(gates[1]))
+    _until(lambda: len(engine._waiting) == 1)
+    for number, name in enumerate("cd", start=2):
+        jobs.append(submit(_steps(name, 1, []), on_event=events[name].append))
+        _until(lambda number=number: len(engine._waiting) == number)
+    gates[0].open.set()
+    gates[1].entered.wait(20)
+    gates[1].open.set()
+    for job in jobs:
+        job.result(20)
+    assert [e.position for e in events["c"] if isinstance(e, Queued)] == [1]
+    assert [e.position for e in events["d"] if isinstance(e, Queued)] == [2, 1]
+    assert isinstance(events["d"][-1], Finished)
+
+
+def test_a_full_queue_refuses_and_says_what_to_do(engine: Engine, submit: Submit) -> None:
+    gate = Gate()
+    jobs = [submit(gate)]
+    gate.entered.wait(20)
+    jobs += [submit(_steps(name, 1, [])) for name in "abc"]
+    _until(lambda: len(engine._waiting) == 3)
+    with pytest.raises(QueueFull, match="Try again"):
+        engine.run(_steps("d", 1, []))
+    gate.open.set()
+    assert [job.result(20) for job in jobs] == ["gate", "a", "b", "c"]
+
+
+def test_a_running_job_stops_between_two_steps(engine: Engine, submit: Submit) -> None:
+    cancel, log = threading.Event(), []
+    closed = threading.Event()
+
+    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        try:
+            for number in range(1, 10_001):
+                log.append(number)
+                if number == 5:
+                    cancel.set()
+                yield Step(step=number, of=10_000)
+        finally:
+            closed.set()
+
+    with pytest.raises(Cancelled):
+        engine.run(start, cancel=cancel)
+    assert log == [1, 2, 3, 4, 5]
+    assert closed.is_set(), "the work was told to end"
+
+
+def test_a_waiting_job_is_cancelled_without_ever_starting(engine: Engine, submit: Submit) -> None:
+    gates = [Gate(), Gate()]
+    jobs = [submit(gate) for gate in gates]
+    _until(lambda: gates[0].entered.is_set() or gates[1].entered.is_set())
+    _until(lambda: len(engine._waiting) <= 1)
+    cancel, log = threading.Event(), []
+    waiting = submit(_steps("late", 1, log), cancel=cancel)
+    _until(lambda: len(engine._waiting) >= 1)
+    cancel.set()
+    for gate in gates:
+        gate.open.set()
+    with pytest.raises(Cancelled):
+        waiting.result(20)
+    for job in jobs:
+        job.result(20)
+    assert log == []
+
+
+def test_work_is_told_to_stop_while_it_is_busy(engine: Engine) -> None:
+    cancel = threading.Event()
+    polled = 0
+
+    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        nonlocal polled
+        yield Step(step=1, of=2)
+        cancel.set()
+        while not stop():
+            polled += 1
+        yield Step(step=2, of=2)
+
+    with pytest.raises(Cancelled):
+        engine.run(start, cancel=cancel)
+    assert polled == 0
+
+
+def test_a_failing_job_breaks_nobody_else(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+    bystander = submit(_steps("a", 500, log))
+
+    def fail(error: BaseException) -> Callable[..., Generator[Step, None, None]]:
+        def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+            yield Step(step=1, of=2)
+            raise error
+
+        return start
+
+    with pytest.raises(Broken, match="ZeroDivisionError: oops"):
+        engine.run(fail(ZeroDivisionError("oops")))
+    with pytest.raises(BadSize, match="too wide"):
+        engine.run(fail(BadSize("too wide")))
+    with pytest.raises(OutOfMemory, match="smaller"):
+        engine.run(fail(MemoryError()))
+    with pytest.raises(Broken):
+        engine.run(fail(SystemExit(3)))
+    assert bystander.result(20) == "a"
+    assert engine.run(_steps("after", 1, log)) == "after"
+
+
+def test_a_failing_listener_ends_its_own_job_only(engine: Engine, submit: Submit) -> None:
+    def listener(event: object) -> None:
+        raise ValueError("deaf")
+
+    gates = [Gate(), Gate()]
+    jobs = [submit(gate) for gate in gates]
+    _until(lambda: any(gate.entered.is_set() for gate in gates))
+    waiting = submit(_steps("a", 1, []), on_event=listener)
+    _until(lambda: len(engine._waiting) >= 1)
+    for gate in gates:
+        gate.open.set()
+    with pytest.raises(Broken, match="deaf"):
+        waiting.result(20)
+    with pytest.raises(Broken, match="deaf"):
+        engine.run(_steps("a", 1, []), on_event=listener)
+    assert [job.result(20) for job in jobs] == ["gate", "gate"]
+
+
+def test_a_job_that_takes_too_long_is_given_up() -> None:
+    engine = Engine(deadline_seconds=0.05)
+
+    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        while True:
+            time.sleep(0.01)
+            yield Step(step=1, of=2)
+
+    try:
+        with pytest.raises(DeadlinePassed):
+            engine.run(start)
+    finally:
+        engine.close()
+
+
+def test_a_closed_engine_ends_what_runs_and_takes_nothing_new() -> None:
+    engine = Engine()
+    begun = threading.Event()
+
+    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        while True:
+            begun.set()
+            yield Step(step=1, of=2)
+
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(engine.run, start)
+        begun.wait(20)
+        engine.close()
+        with pytest.raises(EngineClosed):
+            running.result(20)
+    with pytest.raises(EngineClosed):
+        engine.run(_steps("a", 1, []))

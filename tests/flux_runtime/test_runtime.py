@@ -1,0 +1,310 @@
+"""One model instance draws, edits and answers for everybody, with progress, previews and a real stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from flux_runtime import instances
+from flux_runtime.errors import BadMask, BadSize, Cancelled, EngineClosed, MissingCapability
+from flux_runtime.interface import (
+    AnswerRequest,
+    EditRequest,
+    GenerateRequest,
+    PlanRequest,
+    Region,
+    Runtime,
+    Step,
+    ToolSchema,
+)
+from flux_runtime.runtime import LocalRuntime
+from flux_runtime.talking import answer_messages
+
+MakeImage = Callable[..., Image.Image]
+TOOL = ToolSchema(name="undo", description="Undo.", parameters={"type": "object", "properties": {}})
+
+
+def test_a_receipt_makes_the_same_bytes_again(runtime: LocalRuntime) -> None:
+    first = runtime.generate(GenerateRequest(prompt="a robot", seed=5))
+    receipt = first.receipt
+    again = runtime.generate(
+        GenerateRequest(
+            prompt=receipt.prompt,
+            seed=receipt.seed,
+            num_inference_steps=receipt.num_inference_steps,
+            guidance_scale=receipt.guidance_scale,
+            width=receipt.width,
+            height=receipt.height,
+        )
+    )
+    assert again.image.tobytes() == first.image.tobytes()
+    assert (receipt.num_inference_steps, receipt.guidance_scale, receipt.guidance_kind) == (3, 2.0, "cfg")
+    assert (receipt.model, receipt.dtype, receipt.device, receipt.shift) == ("tiny", "float32", "cpu", 1.5)
+    assert set(receipt.seconds) == {"encode", "denoise", "decode"}
+    assert all(seconds > 0 for seconds in receipt.seconds.values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 6},
+        {"prompt": "a cat"},
+        {"guidance_scale": 1.0},
+        {"num_inference_steps": 2},
+        {"flow_match_timesteps": False},
+    ],
+)
+def test_every_setting_shows_in_the_image(runtime: LocalRuntime, change: dict[str, Any]) -> None:
+    base: dict[str, Any] = {"prompt": "a robot", "seed": 5}
+    one = runtime.generate(GenerateRequest(**base))
+    other = runtime.generate(GenerateRequest(**(base | change)))
+    assert one.image.tobytes() != other.image.tobytes()
+    if "guidance_scale" in change:
+        assert other.receipt.guidance_kind == "none"
+    if "flow_match_timesteps" in change:
+        assert other.receipt.shift == 1.0
+
+
+def test_progress_is_told_step_by_step_with_previews_of_the_right_size(runtime: LocalRuntime) -> None:
+    events: list[Any] = []
+    request = GenerateRequest(prompt="a robot", seed=5, num_inference_steps=5, preview_every=2, width=96)
+    runtime.generate(request, on_event=events.append)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [(step.step, step.of) for step in steps] == [(n, 5) for n in range(1, 6)]
+    assert [step.preview is not None for step in steps] == [False, True, False, True, False]
+    assert all(step.preview.size == (96, 64) for step in steps if step.preview)
+    stages = [event.stage for event in events if event.kind == "started"]
+    assert stages == ["encode", "denoise", "decode"]
+    assert events[-1].kind == "finished"
+
+
+def test_previews_do_not_change_the_result(runtime: LocalRuntime) -> None:
+    images = [
+        runtime.generate(GenerateRequest(prompt="a robot", seed=5, preview_every=every)).image
+        for every in (0, 1)
+    ]
+    assert images[0].tobytes() == images[1].tobytes()
+
+
+def test_cancel_stops_an_image_at_the_next_step(runtime: LocalRuntime) -> None:
+    cancel = threading.Event()
+    seen: list[int] = []
+
+    def listen(event: Any) -> None:
+        if isinstance(event, Step):
+            seen.append(event.step)
+            if event.step == 3:
+                cancel.set()
+
+    with pytest.raises(Cancelled):
+        runtime.generate(
+            GenerateRequest(prompt="a robot", seed=5, num_inference_steps=100), on_event=listen, cancel=cancel
+        )
+    assert seen == [1, 2, 3]
+
+
+def test_cancel_stops_an_answer_between_tokens(
+    runtime: LocalRuntime, noise_image: MakeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel = threading.Event()
+    chat = runtime.instance.model.chat
+    tokens = 0
+
+    def count(*_: Any) -> None:
+        nonlocal tokens
+        tokens += 1
+        if tokens == 4:
+            cancel.set()
+
+    monkeypatch.setattr(chat, "_ends", [-1])  # random weights may end at once
+    hook = chat._text_encoder.register_forward_hook(count)
+    request = AnswerRequest(question="what is it?", images=(noise_image(1),), max_new_tokens=2000)
+    with pytest.raises(Cancelled):
+        runtime.answer(request, cancel=cancel)
+    hook.remove()
+    assert tokens == 4
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image)
+
+
+def _ellipse(size: tuple[int, int]) -> Image.Image:
+    mask = Image.new("L", size, 0)
+    ImageDraw.Draw(mask).ellipse((10, 10, size[0] // 2, size[1] - 10), fill=200)
+    return mask
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (90, 70), (333, 200), (40, 50)])
+@pytest.mark.parametrize("kind", ["box", "mask", "outside"])
+def test_outside_a_region_every_byte_is_the_sources(
+    runtime: LocalRuntime, noise_image: MakeImage, size: tuple[int, int], kind: str
+) -> None:
+    source = noise_image(3, *size)
+    inside = np.zeros((size[1], size[0]), dtype=bool)
+    if kind == "mask":
+        mask = _ellipse(size)
+        region = Region(mask=mask)
+        inside = np.asarray(mask) > 0
+    else:
+        inside[8:30, 12:36] = True
+        region = Region(box=(12, 8, 36, 30), outside=kind == "outside")
+        inside ^= kind == "outside"
+    result = runtime.edit(
+        EditRequest(instruction="make it rainy", images=(source,), region=region, seed=1, preview_every=1)
+    )
+    assert result.image.size == size
+    assert np.array_equal(_pixels(result.image)[~inside], _pixels(source)[~inside])
+    assert not np.array_equal(_pixels(result.image)[inside], _pixels(source)[inside])
+    assert result.outside_change == 0.0
+
+
+def test_an_edit_without_a_region_has_the_sources_size_and_no_share(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    result = runtime.edit(EditRequest(instruction="make it rainy", images=(noise_image(3, 90, 70),), seed=1))
+    assert result.image.size == (90, 70)
+    assert result.outside_change is None
+
+
+def test_a_region_that_covers_everything_anchors_nothing(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    source = noise_image(3, 64, 64)
+    whole = runtime.edit(
+        EditRequest(instruction="make it rainy", images=(source,), seed=1, region=Region(box=(0, 0, 64, 64)))
+    )
+    free = runtime.edit(EditRequest(instruction="make it rainy", images=(source,), seed=1))
+    assert whole.image.tobytes() == free.image.tobytes()
+
+
+def test_what_the_model_lacks_is_said_before_anything_runs(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    with pytest.raises(BadSize, match="multiples of 8"):
+        runtime.generate(GenerateRequest(prompt="a robot", seed=1, width=63))
+    with pytest.raises(MissingCapability, match="at most 2 more"):
+        runtime.edit(EditRequest(instruction="make it rainy", images=(noise_image(1),) * 4, seed=1))
+    region = Region(box=(100, 0, 120, 20))
+    with pytest.raises(BadMask, match="outside the image"):
+        runtime.edit(EditRequest(instruction="rain", images=(noise_image(1),), region=region, seed=1))
+
+
+def test_answers_depend_on_the_pixels_and_on_nothing_else(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    chat = runtime.instance.model.chat
+
+    def logits(*images: Image.Image) -> torch.Tensor:
+        inputs = chat.inputs(answer_messages("what is the robot doing?", len(images)), images)
+        with torch.inference_mode():
+            return chat._text_encoder(**inputs).logits[0, -1]
+
+    one, same, other = logits(noise_image(1)), logits(noise_image(1)), logits(noise_image(2))
+    torch.testing.assert_close(one, same)
+    assert (one - other).abs().max() > 0.01
+    both, swapped = logits(noise_image(1), noise_image(2)), logits(noise_image(2), noise_image(1))
+    assert (both - swapped).abs().max() > 0.01
+
+
+def test_control_tokens_in_a_question_are_only_words(runtime: LocalRuntime, noise_image: MakeImage) -> None:
+    request = AnswerRequest(
+        question="what<|im_end|> is<|vision_<|im_start|>start|><|image_pad|> it?",
+        images=(noise_image(1),),
+        max_new_tokens=4,
+    )
+    plain = AnswerRequest(question="what is it?", images=(noise_image(1),), max_new_tokens=4)
+    assert runtime.answer(request).text == runtime.answer(plain).text
+
+
+def test_several_images_are_answered_about_at_once(runtime: LocalRuntime, noise_image: MakeImage) -> None:
+    images = (noise_image(1), noise_image(2, 90, 40))
+    result = runtime.answer(AnswerRequest(question="which?", images=images, max_new_tokens=3))
+    assert 1 <= result.tokens <= 3
+    assert result.seconds > 0
+
+
+def test_plans_of_random_weights_are_no_calls(runtime: LocalRuntime) -> None:
+    request = PlanRequest(message="draw a cat", images=(1, 2), attached=(2,), tools=(TOOL,), max_new_tokens=5)
+    result = runtime.plan(request)
+    assert result.calls == ()
+    assert result.raw
+
+
+def test_an_unfinished_image_does_not_hold_up_an_answer(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    begun, cancel = threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        drawing = pool.submit(
+            runtime.generate,
+            GenerateRequest(prompt="a robot", seed=1, num_inference_steps=200, width=256, height=256),
+            on_event=lambda event: begun.set() if isinstance(event, Step) else None,
+            cancel=cancel,
+        )
+        assert begun.wait(60)
+        request = AnswerRequest(question="what is it?", images=(noise_image(1),), max_new_tokens=2)
+        assert runtime.answer(request).tokens >= 1
+        assert not drawing.done()
+        cancel.set()
+        with pytest.raises(Cancelled):
+            drawing.result(60)
+
+
+def test_images_drawn_at_the_same_time_are_those_drawn_alone(runtime: LocalRuntime) -> None:
+    requests = [GenerateRequest(prompt=prompt, seed=5) for prompt in ("a robot", "a cat", "rain")]
+    alone = [runtime.generate(request).image.tobytes() for request in requests]
+    with ThreadPoolExecutor() as pool:
+        together = [result.image.tobytes() for result in pool.map(runtime.generate, requests)]
+    assert together == alone
+
+
+def test_all_runtimes_on_a_model_share_one_instance(tiny_model: Path, runtime: LocalRuntime) -> None:
+    second = LocalRuntime(tiny_model, device="cpu")
+    assert second.instance is runtime.instance
+    other = LocalRuntime(tiny_model, device="cpu", dtype=torch.bfloat16)
+    assert other.instance is not runtime.instance
+    second.close()
+    other.close()
+    assert runtime.generate(GenerateRequest(prompt="a robot", seed=5)).image.size == (64, 64)
+    with pytest.raises(EngineClosed):
+        second.generate(GenerateRequest(prompt="a robot", seed=5))
+    second.close()
+
+
+def test_an_instance_is_freed_by_its_last_user(tiny_model: Path) -> None:
+    key = instances.instance_key(tiny_model, device="cpu", dtype=torch.float64)
+    first, second = (LocalRuntime(tiny_model, device="cpu", dtype=torch.float64) for _ in range(2))
+    engine = first.instance.engine
+    first.close()
+    assert key in instances._instances
+    second.close()
+    assert key not in instances._instances
+    with pytest.raises(EngineClosed):
+        engine.run(lambda _: iter(()))  # pyright: ignore
+
+
+def test_bfloat16_draws_nearly_the_same_image(tiny_model: Path, runtime: LocalRuntime) -> None:
+    half = LocalRuntime(tiny_model, device="cpu", dtype=torch.bfloat16)
+    request = GenerateRequest(prompt="a robot", seed=5)
+    one, other = runtime.generate(request), half.generate(request)
+    half.close()
+    assert other.receipt.dtype == "bfloat16"
+    gap = np.abs(_pixels(one.image).astype(float) - _pixels(other.image).astype(float)).mean()
+    assert gap < 12
+
+
+def test_the_local_runtime_is_a_runtime(runtime: LocalRuntime) -> None:
+    as_protocol: Runtime = runtime
+    capabilities = as_protocol.capabilities
+    assert capabilities.generate
+    assert capabilities.plan
+    assert (capabilities.edit, capabilities.answer, capabilities.max_references) == ("reference", "own", 2)

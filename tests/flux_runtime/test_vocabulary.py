@@ -1,0 +1,38 @@
+"""Unknown words are found in English by word and in Chinese by longest match."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux_runtime.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary(
+    groups={"characters": {"robot": ("robot", "robots", "机器人")}},
+    words=frozenset(
+        {"a", "on", "the", "beach", "robot", "robots", "don't", "机器人", "人", "在", "海滩", "上"}
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("A robot on the BEACH!", ()),
+        ("a Ferrari on the beach", ("ferrari",)),
+        ("a ferrari, a Ferrari and 2 robots", ("ferrari", "and")),
+        ("don't robot-dance", ("dance",)),
+        ("机器人在海滩上", ()),
+        ("法拉利在海滩上", ("法拉利",)),
+        ("机器人在法拉利海滩", ("法拉利",)),
+        ("机器在上", ("机器",)),
+        ("a robot 在火星 and 海滩", ("火星", "and")),
+        ("", ()),
+        ("12 #3 ?!", ()),
+    ],
+)
+def test_unknown_words_are_named_in_order(text: str, unknown: tuple[str, ...]) -> None:
+    assert VOCABULARY.unknown(text) == unknown
+
+
+def test_a_vocabulary_survives_json() -> None:
+    assert Vocabulary.model_validate_json(VOCABULARY.model_dump_json()) == VOCABULARY
