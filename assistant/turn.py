@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from assistant.plan import PlanTool, Step
 from flux_runtime.interface import Box
@@ -18,6 +18,9 @@ LOCAL_OWNER = "local"
 Command = Literal["generate", "ask", "edit", "undo", "redo", "vary"]
 """What a button or slash command asks for without any planning."""
 
+Words = Annotated[str, AfterValidator(lambda text: text.encode("utf-8", "ignore").decode())]
+"""A string without lone surrogates, which can be neither stored nor shown."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,9 +29,9 @@ class _Frozen(BaseModel):
 class Turn(_Frozen):
     """One message. None leaves a setting to the assistant or the model; sizes and boxes are pixels."""
 
-    text: str = ""
-    session: str = "default"
-    owner: str = LOCAL_OWNER
+    text: Words = ""
+    session: Words = "default"
+    owner: Words = LOCAL_OWNER
     attachments: tuple[bytes, ...] = ()
     """Image files as they came, unchecked."""
     reply_to: int | None = None
@@ -42,15 +45,15 @@ class Turn(_Frozen):
     """The part of the image that an edit may change."""
     preview_every: int = 0
     """A preview in every n-th step event; 0 for none."""
-    idempotency_key: str | None = None
+    idempotency_key: Words | None = None
     """A second turn of the session with the same key gets the first one's reply; no model runs."""
-    channel: str = "cli"
+    channel: Words = "cli"
 
     def fingerprint(self) -> str:
         """A hash of everything asked for, to tell a retry from another request under the same key."""
         asked = self.model_dump(exclude={"attachments", "preview_every", "idempotency_key", "channel"})
         asked["attachments"] = [hashlib.sha256(data).hexdigest() for data in self.attachments]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 class ReplyParent(_Frozen):

@@ -55,6 +55,7 @@ class StoredImages:
                 size = {"width": image.width, "height": image.height}
                 _insert_image(db, new, {**known, **size, "sha256": sha256})
                 write_heads(db, session.id, read_heads(db, session.id).push(identity))
+                db.execute("UPDATE turn SET status = 'committed' WHERE id = ?", [turn])
         return self.get(session.owner, identity)
 
     def find(self, owner: str, turn: str, step: int, index: int) -> ImageRecord | None:
@@ -88,6 +89,13 @@ class StoredImages:
         sql = f"{VISIBLE_IMAGES} AND image.owner = ? AND image.session = ? ORDER BY image.n"
         with self._connection.reading() as db:
             return tuple(image_record(db, row) for row in many(db, sql, session.owner, session.id))
+
+    def numbered(self, session: SessionRecord, n: int) -> ImageRecord:
+        """The session's image `#n`. Raises as `get` does."""
+        sql = "SELECT id FROM image WHERE session = ? AND n = ?"
+        with self._connection.reading() as db:
+            found = one(db, sql, session.id, n)
+        return self.get(session.owner, found["id"] if found else "")
 
     def next_number(self, session: SessionRecord) -> int:
         """The number that the session's next image would get. Raises NotFound if the session is gone."""

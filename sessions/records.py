@@ -13,7 +13,7 @@ Role = Literal["base", "reference"]
 """What a parent was to its child: the image that was changed or varied, or one that was only looked at."""
 
 TurnStatus = Literal["started", "committed", "replied", "stopped", "failed"]
-"""started: work may be under way; committed: all its images are stored; the others have a stored reply."""
+"""started: work may be under way; committed: an image of it is stored; the others have a stored reply."""
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the source image, half open."""

@@ -46,8 +46,11 @@ class SessionStore:
 
     def session(self, owner: str, name: str) -> SessionRecord:
         """The owner's session of that name, made when there is none."""
+        session = self.find_session(owner, name)
+        if session:
+            return session
         with self._connection.writing() as db:
-            found = one(db, _NAMED, owner, name)
+            found = one(db, _NAMED, owner, name)  # another process may have made it just now
             if found:
                 return SessionRecord.model_validate(found)
             row = {"id": uuid.uuid4().hex, "owner": owner, "name": name, "title": "", "branch": "main"}
@@ -129,35 +132,43 @@ class SessionStore:
             )
             return record
 
-    def previous_turn(self, owner: str, turn: str) -> TurnRecord | None:
-        """The turn just before the turn of that id in the same session."""
+    def last_turn(self, session: SessionRecord, *, before: str | None = None) -> TurnRecord | None:
+        """The session's newest turn, or the one just before the turn of the id `before`."""
         sql = (
-            "SELECT earlier.* FROM turn AS earlier JOIN turn AS this ON earlier.session = this.session"
-            " WHERE this.id = ? AND this.owner = ? AND earlier.rowid < this.rowid"
-            " ORDER BY earlier.rowid DESC LIMIT 1"
+            "SELECT * FROM turn WHERE session = ? AND owner = ?"
+            " AND (? IS NULL OR rowid < (SELECT rowid FROM turn WHERE id = ?)) ORDER BY rowid DESC LIMIT 1"
         )
         with self._connection.reading() as db:
-            found = one(db, sql, turn, owner)
+            found = one(db, sql, session.id, session.owner, before, before)
         return TurnRecord.model_validate(found) if found else None
 
-    def record_plan(self, owner: str, turn: str, plan: dict[str, Any]) -> None:
-        self._update_turn(owner, turn, plan=to_json(plan))
+    def get_turn(self, owner: str, turn: str) -> TurnRecord:
+        """The turn of that id.
 
-    def commit_turn(self, owner: str, turn: str) -> None:
-        """Note that all images of the turn are stored and only its reply is missing."""
-        self._update_turn(owner, turn, status="committed")
+        Raises:
+            NotFound: it does not exist or belongs to someone else.
+        """
+        with self._connection.reading() as db:
+            found = one(db, "SELECT * FROM turn WHERE id = ? AND owner = ?", turn, owner)
+        if not found:
+            raise NotFound("There is no such turn.")
+        return TurnRecord.model_validate(found)
 
     def finish_turn(
-        self, owner: str, turn: str, *, status: TurnStatus, reply: dict[str, Any], seconds: float
+        self,
+        owner: str,
+        turn: str,
+        *,
+        status: TurnStatus,
+        plan: dict[str, Any] | None,
+        reply: dict[str, Any],
+        seconds: float,
     ) -> None:
-        """Keep the reply: from now on it is what a retry of the turn gets."""
-        self._update_turn(owner, turn, status=status, reply=to_json(reply), seconds=seconds)
-
-    def _update_turn(self, owner: str, turn: str, **columns: str | float) -> None:
-        changes = ", ".join(f"{column} = ?" for column in columns)
+        """Keep what was planned and said: from now on a retry of the turn gets this reply."""
         with self._connection.writing() as db:
             db.execute(
-                f"UPDATE turn SET {changes} WHERE id = ? AND owner = ?", [*columns.values(), turn, owner]
+                "UPDATE turn SET status = ?, plan = ?, reply = ?, seconds = ? WHERE id = ? AND owner = ?",
+                [status, None if plan is None else to_json(plan), to_json(reply), seconds, turn, owner],
             )
 
     def _require_session(self, owner: str, name: str) -> SessionRecord:

@@ -1,13 +1,33 @@
-"""What every test may rely on: no network beyond this machine, and a store of its own."""
+"""What every test may rely on: no network beyond this machine, a store of its own, and a scripted runtime."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
+from flux_runtime.errors import Cancelled
+from flux_runtime.interface import (
+    AnswerRequest,
+    AnswerResult,
+    Capabilities,
+    EditRequest,
+    GenerateRequest,
+    ImageResult,
+    OnEvent,
+    PlanRequest,
+    PlanResult,
+    Receipt,
+    Started,
+    ToolCall,
+)
+from flux_runtime.vocabulary import Vocabulary
 from sessions.store import SessionStore
 
 _connect = socket.socket.connect
@@ -35,3 +55,165 @@ def store(tmp_path: Path) -> Iterator[SessionStore]:
     opened = SessionStore(tmp_path / "data")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def scripted() -> ScriptedRuntime:
+    """A runtime without a model, for what happens around one."""
+    return ScriptedRuntime()
+
+
+VOCABULARY = Vocabulary(
+    groups={
+        "characters": {"robot": ("robot", "机器人"), "cat": ("cat", "kitty", "猫")},
+        "settings": {"beach": ("beach", "沙滩")},
+        "colours": {"blue": ("blue", "蓝色", "蓝"), "red": ("red", "红色", "红")},
+    },
+    words=frozenset(
+        {
+            *(
+                "a",
+                "the",
+                "on",
+                "draw",
+                "make",
+                "it",
+                "please",
+                "robot",
+                "cat",
+                "kitty",
+                "beach",
+                "blue",
+                "red",
+            ),
+            *("机器人", "猫", "沙滩", "蓝色", "红色", "画", "一只", "改成", "下雨", "balloon", "rainy"),
+        }
+    ),
+)
+
+
+class ScriptedRuntime:
+    """Fulfils `Runtime`: plans come from a queue, images have one colour (the seed), answers name it."""
+
+    def __init__(self) -> None:
+        self.capabilities = Capabilities(
+            model="scripted",
+            generate=True,
+            edit="reference",
+            answer="own",
+            plan=True,
+            max_references=2,
+            mask=True,
+            boxes=True,
+            guidance="none",
+            sizes=(),
+            default_size=(16, 16),
+            default_steps=1,
+            default_guidance=1.0,
+            languages=("en", "zh"),
+            vocabulary="open",
+        )
+        self.plans: deque[PlanResult | Exception] = deque()
+        self.requests: list[GenerateRequest | EditRequest | AnswerRequest] = []
+        self.plan_requests: list[PlanRequest] = []
+        self.before: Callable[[threading.Event | None], None] = lambda _cancel: None
+        """Called as any of the three tasks begins; may wait, raise or set things."""
+        self.closed = False
+
+    def will_call(self, *calls: tuple[str, dict[str, Any]]) -> None:
+        """The next plan: tool calls."""
+        read = tuple(ToolCall(name=name, arguments=arguments) for name, arguments in calls)
+        self.plans.append(PlanResult(calls=read, text="", raw="<tool_call>", seconds=0.0))
+
+    def will_say(self, text: str, raw: str | None = None) -> None:
+        """The next plan: no call, only text."""
+        self.plans.append(PlanResult(calls=(), text=text, raw=text if raw is None else raw, seconds=0.0))
+
+    def will_draw(self, prompt: str) -> None:
+        self.will_call(("generate_image", {"prompt": prompt}))
+
+    def will_edit(self, image: str, instruction: str) -> None:
+        self.will_call(("edit_image", {"image": image, "instruction": instruction}))
+
+    def will_answer(self, image: str, question: str) -> None:
+        self.will_call(("answer_question", {"image": image, "question": question}))
+
+    def know_only_declared_words(self) -> None:
+        self.capabilities = self.capabilities.model_copy(update={"vocabulary": VOCABULARY})
+
+    def generate(
+        self,
+        request: GenerateRequest,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ImageResult:
+        self._begin(request, on_event, cancel)
+        size = (request.width or 16, request.height or 16)
+        image = Image.new("RGB", size, _color(request.seed))
+        return ImageResult(image=image, receipt=_receipt(request.prompt, request.seed, size))
+
+    def edit(
+        self, request: EditRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+    ) -> ImageResult:
+        self._begin(request, on_event, cancel)
+        size = request.images[0].size
+        image = Image.new("RGB", size, _color(request.seed))
+        change = 0.0 if request.region else None
+        receipt = _receipt(request.instruction, request.seed, size)
+        return ImageResult(image=image, receipt=receipt, outside_change=change)
+
+    def answer(
+        self,
+        request: AnswerRequest,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
+    ) -> AnswerResult:
+        self._begin(request, on_event, cancel)
+        return AnswerResult(text=f"colour {request.images[0].getpixel((0, 0))}", seconds=0.0, tokens=2)
+
+    def plan(self, request: PlanRequest, *, cancel: threading.Event | None = None) -> PlanResult:
+        self.plan_requests.append(request)
+        plan = self.plans.popleft()
+        if isinstance(plan, Exception):
+            raise plan
+        return plan
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _begin(
+        self,
+        request: GenerateRequest | EditRequest | AnswerRequest,
+        on_event: OnEvent | None,
+        cancel: threading.Event | None,
+    ) -> None:
+        self.requests.append(request)
+        if on_event:
+            on_event(Started(stage="encode"))
+        self.before(cancel)
+        if cancel and cancel.is_set():
+            raise Cancelled("Stopped.", stage="denoise")
+
+
+def _color(seed: int) -> tuple[int, int, int]:
+    return seed % 256, seed // 256 % 256, 7
+
+
+def _receipt(prompt: str, seed: int, size: tuple[int, int]) -> Receipt:
+    return Receipt(
+        model="scripted",
+        revision="1",
+        prompt=prompt,
+        seed=seed,
+        num_inference_steps=1,
+        guidance_scale=1.0,
+        guidance_kind="none",
+        width=size[0],
+        height=size[1],
+        shift=1.0,
+        dtype="float32",
+        device="cpu",
+        seconds={"denoise": 0.0},
+    )

@@ -24,7 +24,7 @@ for i in range(count):
     turn = store.begin_turn(session, key=f"{name}-{i}", fingerprint="", text=name, channel="test").id
     image = Image.new("RGB", (4, 4), (i % 256, i // 256 % 256, len(name)))
     store.images.add(session, turn, 0, 0, image, NewImage(op="generate"))
-    store.finish_turn("ann", turn, status="replied", reply={}, seconds=0.0)
+    store.finish_turn("ann", turn, status="replied", plan=None, reply={}, seconds=0.0)
 store.close()
 """
 

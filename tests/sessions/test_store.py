@@ -141,7 +141,9 @@ def test_deleting_the_current_image_makes_the_one_before_current(store: SessionS
 def test_a_turn_is_the_same_turn_under_the_same_key(store: SessionStore) -> None:
     session = store.session("ann", "a")
     turn = begin(store, session, "k1", "draw a cat")
-    store.finish_turn("ann", turn, status="replied", reply={"text": "画好了"}, seconds=1.5)
+    store.finish_turn(
+        "ann", turn, status="replied", plan={"tool": "ask"}, reply={"text": "画好了"}, seconds=1.5
+    )
     again = store.begin_turn(
         session, key="k1", fingerprint="of draw a dog", text="draw a dog", channel="test"
     )
@@ -155,7 +157,7 @@ def test_history_holds_turns_and_images_in_order_and_survives_reopening(tmp_path
     session = store.session("ann", "a")
     add(store, session, "k1")
     second = begin(store, session, "k2", "what is it?")
-    store.record_plan("ann", second, {"tool": "ask"})
+    store.finish_turn("ann", second, status="replied", plan={"tool": "ask"}, reply={}, seconds=0.1)
     before = store.history("ann", "a")
     store.close()
     reopened = SessionStore(tmp_path)
@@ -163,9 +165,10 @@ def test_history_holds_turns_and_images_in_order_and_survives_reopening(tmp_path
     assert [turn.text for turn in before.turns] == ["draw a cat", "what is it?"]
     assert before.turns[1].plan == {"tool": "ask"}
     assert before.head == 1
-    previous = reopened.previous_turn("ann", second)
+    previous = reopened.last_turn(session, before=second)
     assert previous is not None
     assert previous.text == "draw a cat"
+    assert reopened.last_turn(session) == before.turns[1]
     reopened.close()
 
 

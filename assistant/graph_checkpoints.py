@@ -1,0 +1,52 @@
+"""Where the graph's state is kept between two nodes: one SQLite file for the turns in flight, no others."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from filelock import FileLock
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from sessions.connection import BUSY_SECONDS
+
+
+def open_checkpoints(path: Path) -> SqliteSaver:
+    """A checkpointer that several processes may use at once, and that revives no objects from the file.
+
+    The saver would switch to write-ahead logging, which is not safe with every SQLite (sessions.connection
+    says why), so that one statement of its setup is passed over. Nothing is flushed to the disk: a killed
+    process loses nothing by that, and a power cut only the turns in flight. Should it leave the file damaged,
+    the file is made anew.
+    """
+    with FileLock(f"{path}.lock"):
+        connection = _connect(path)
+        if not _is_sound(connection):
+            connection.close()
+            path.unlink()
+            path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+            connection = _connect(path)
+        saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        connection.set_authorizer(_without_journal_change)
+        saver.setup()
+        connection.set_authorizer(None)
+    return saver
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+    connection.execute("PRAGMA synchronous=OFF")
+    return connection
+
+
+def _is_sound(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _without_journal_change(action: int, name: str | None, *_: object) -> int:
+    change = action == sqlite3.SQLITE_PRAGMA and name == "journal_mode"
+    return sqlite3.SQLITE_IGNORE if change else sqlite3.SQLITE_OK

@@ -1,0 +1,189 @@
+"""Every sentence the assistant says, in English and Chinese, as data. When to say it is decided elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def language_of(text: str) -> Language:
+    """Chinese if the text has a Chinese character, English otherwise."""
+    return "zh" if _HAN.search(text) else "en"
+
+
+def say(language: Language, phrase: str, **values: object) -> str:
+    """The phrase in that language with its values filled in."""
+    english, chinese = _PHRASES[phrase]
+    return (chinese if language == "zh" else english).format(**values)
+
+
+def listed(language: Language, items: list[str], *, choice: bool = False) -> str:
+    """ "a, b and c", or "a, b or c" if one is to be chosen."""
+    if language == "zh":
+        return "、".join(items)
+    last = " or " if choice else " and "
+    return f"{', '.join(items[:-1])}{last}{items[-1]}" if len(items) > 1 else "".join(items)
+
+
+def quoted(language: Language, words: tuple[str, ...]) -> str:
+    return listed(language, [f"“{word}”" for word in words])
+
+
+def numbers(language: Language, images: Iterable[int]) -> str:
+    """ "#1, #2 and #3" """
+    return listed(language, [f"#{n}" for n in images])
+
+
+def no_such_image(n: int, known: Sequence[int], language: Language) -> str:
+    """There is no image of that number; `known` are those that there are."""
+    if not known:
+        return say(language, "no_image_yet")
+    return say(language, "no_such_image", n=n, images=numbers(language, known))
+
+
+def group_label(language: Language, group: str) -> str:
+    """What a group of the vocabulary is called."""
+    return _GROUPS.get(group, group) if language == "zh" else group
+
+
+_GROUPS = {
+    "characters": "角色",
+    "outfits": "服装",
+    "actions": "动作",
+    "settings": "地点",
+    "weather": "天气",
+    "objects": "物品",
+    "colours": "颜色",
+    "colors": "颜色",
+    "sides": "位置",
+}
+
+#: phrase -> (English, Chinese)
+_PHRASES = {
+    # What was done.
+    "drew": ("Drew #{n}.", "画好了 #{n}。"),
+    "varied": ("Drew #{n}, another take on #{source}.", "照 #{source} 又画了一张：#{n}。"),
+    "edited": ("Edited #{source} → #{n}: {text}.", "已把 #{source} 改成 #{n}：{text}。"),
+    "answered": ("#{n}: {answer}", "#{n}：{answer}"),
+    "undone": ("Back to #{n}; #{left} is kept.", "退回到 #{n}；#{left} 还留着。"),
+    "undone_all": (
+        "Took back #{left}: nothing is current now, and the picture is kept.",
+        "已撤销 #{left}：现在没有当前图片，图片还留着。",
+    ),
+    "redone": ("#{n} is current again.", "又回到了 #{n}。"),
+    "nothing_to_undo": ("There is nothing to take back.", "没有可以撤销的了。"),
+    "nothing_to_redo": ("There is nothing to bring back.", "没有可以恢复的了。"),
+    "left_out": (
+        "I do not know {words}, so that is left out.",
+        "我不认识{words}，所以没有画进去。",
+    ),
+    "got_images": (
+        "Got it: {images}. Ask me about it, or say what to change.",
+        "收到了：{images}。可以问我它的内容，或者告诉我要改什么。",
+    ),
+    # One question back.
+    "cannot_draw": (
+        "I do not know {words}. I can draw {groups}. What shall it be?",
+        "我不认识{words}。我会画的有：{groups}。想画什么？",
+    ),
+    "what_to_do": (
+        "What would you like: shall I draw something new, answer a question about a picture, or change one?",
+        "你想让我做什么：画一张新的、回答关于图片的问题，还是修改一张图片？",
+    ),
+    "not_sure": (
+        "I am not sure what to do about “{about}”. Shall I draw something new, answer a question about a "
+        "picture, or change one?",
+        "关于“{about}”，我不确定该怎么做。是画一张新的、回答关于图片的问题，还是修改一张图片？",
+    ),
+    "what_to_draw": ("What shall I draw?", "要画什么？"),
+    "what_to_ask": ("What would you like to know about {images}?", "关于 {images}，你想知道什么？"),
+    "what_to_change": ("What should change in {images}?", "{images} 要改哪里？"),
+    "which_image": ("Which picture do you mean: {images}?", "你指的是哪一张：{images}？"),
+    "no_such_image": (
+        "There is no #{n} here. The pictures are {images}: which one do you mean?",
+        "这里没有 #{n}。现有的图片是 {images}：你指的是哪一张？",
+    ),
+    "no_image_yet": (
+        "There is no picture here yet. Say what to draw, or attach a picture.",
+        "这里还没有图片。告诉我要画什么，或者上传一张图片。",
+    ),
+    "nothing_current": (
+        "No picture is current. The pictures are {images}: which one do you mean?",
+        "现在没有当前图片。现有的图片是 {images}：你指的是哪一张？",
+    ),
+    "cannot_vary": (
+        "#{n} is a picture you gave me, so no prompt is known to draw it again. Say what to change in it.",
+        "#{n} 是你上传的图片，没有提示词可以重画。告诉我要改什么吧。",
+    ),
+    "unknown_command": (
+        "There is no command {command}. There are /generate, /ask, /edit, /vary, /undo and /redo.",
+        "没有 {command} 这个命令。可以用 /画、/问、/改、/再画、/撤销、/重做。",
+    ),
+    "no_planner": (
+        "The model {model} does not plan by itself. Begin with /generate, /ask or /edit.",
+        "模型 {model} 不会自己判断要做什么。请用 /画、/问 或 /改 开头。",
+    ),
+    # What was wrong with the message.
+    "empty_message": (
+        "The message is empty. Say what to draw, ask about a picture, or attach one.",
+        "消息是空的。告诉我要画什么，问一张图片，或者上传一张。",
+    ),
+    "long_message": (
+        "The message has more than {limit} characters. Say it in fewer words.",
+        "消息超过了 {limit} 个字符。请说得短一些。",
+    ),
+    "many_files": (
+        "That is more than {limit} pictures at once. Send at most {limit}.",
+        "一次发的图片超过了 {limit} 张。最多发 {limit} 张。",
+    ),
+    "empty_file": (
+        "The file is empty (0 bytes). Send the picture again as PNG, JPEG or WebP.",
+        "文件是空的（0 字节）。请重新发送 PNG、JPEG 或 WebP 图片。",
+    ),
+    "big_file": (
+        "The file has more than {limit} MB. Send a smaller one.",
+        "文件超过了 {limit} MB。请发小一些的。",
+    ),
+    "not_an_image": (
+        "The file is not a picture that I can read, whatever its name says. Send a PNG, JPEG or WebP.",
+        "不管文件名是什么，这个文件不是我能读的图片。请发 PNG、JPEG 或 WebP。",
+    ),
+    "many_pixels": (
+        "The picture has {width} x {height} pixels; at most {limit} megapixels and {side} pixels a side "
+        "work. Send a smaller one.",
+        "图片有 {width} x {height} 像素；最多 {limit} 百万像素、边长最多 {side} 像素。请发小一些的。",
+    ),
+    "too_many_pixels": (
+        "The picture has far too many pixels; at most {limit} megapixels work. Send a smaller one.",
+        "图片的像素太多了；最多 {limit} 百万像素。请发小一些的。",
+    ),
+    "animated": (
+        "The picture has {frames} frames. Send a still picture.",
+        "图片有 {frames} 帧。请发一张静止的图片。",
+    ),
+    "damaged": (
+        "The picture is damaged and cannot be read to its end. Send it again, or save it anew first.",
+        "图片已损坏，无法完整读取。请重新发送，或先另存一份。",
+    ),
+    # What went wrong on our side.
+    "stopped": ("Stopped. Nothing of it was kept.", "已停止，没有留下未完成的内容。"),
+    "key_reused": (
+        "The idempotency key was used for another message of this session. Use a new key.",
+        "这个幂等键在本会话中已用于另一条消息。请换一个新的键。",
+    ),
+    "internal": (
+        "Something went wrong on my side; your message and pictures are kept. Try again.",
+        "我这边出了问题；你的消息和图片都还在。请再试一次。",
+    ),
+    # Buttons.
+    "button_ask": ("Ask about #{n}", "问 #{n}"),
+    "button_edit": ("Edit #{n}", "修改 #{n}"),
+    "button_vary": ("Vary #{n}", "再画一张 #{n}"),
+    "button_undo": ("Undo", "撤销"),
+    "button_redo": ("Redo", "重做"),
+}

@@ -1,0 +1,150 @@
+"""From what was done to what is said: words, pictures, buttons. It does nothing and decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from assistant.phrases import Language, quoted, say
+from assistant.plan import Plan, PlanTool, Step
+from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
+from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
+from flux_runtime.errors import Cancelled, Refused
+from sessions.records import ImageRecord, NotFound
+from sessions.store import SessionStore
+from tools.undo import REDO
+
+
+def compose(state: TurnState, run: TurnRun) -> Reply:
+    """The reply to a turn that has come to its end, however it ended."""
+    plan = Plan.model_validate(state["plan"]) if "plan" in state else None
+    steps = plan.steps if plan else ()
+    outcomes = state.get("outcomes", [])
+    failure = state.get("failure")
+    owner = run.session.owner
+    made = [[run.store.images.get(owner, image) for image in outcome["images"]] for outcome in outcomes]
+    sentences = [
+        _sentence(step, outcome, images, run.language)
+        for step, outcome, images in zip(steps, outcomes, made, strict=False)
+    ]
+    if plan and not steps:
+        sentences.append(plan.clarify or plan.chat or "")
+    if plan and plan.left_out and not failure:
+        sentences.append(say(run.language, "left_out", words=quoted(run.language, plan.left_out)))
+    if failure:
+        sentences.append(failure["message"])
+    head = run.store.images.head(run.session)
+    images = [image for each in made for image in each]
+    return Reply(
+        text="\n".join(sentences),
+        tool=_tool(plan, failure),
+        steps=steps,
+        answer=next((each["answer"] for each in reversed(outcomes) if each["answer"] is not None), None),
+        images=tuple(shown(image, run.store) for image in images),
+        candidates=_candidates(plan, run),
+        head=head.n if head else None,
+        session=run.session.name,
+        turn=run.id,
+        seconds=round(time.monotonic() - run.started, 3),
+        actions=_actions(plan, outcomes, images, state, run),
+        error=ReplyError(**failure) if failure else None,
+    )
+
+
+def shown(image: ImageRecord, store: SessionStore) -> ReplyImage:
+    """A stored image as a channel shows it."""
+    return ReplyImage(
+        n=image.n,
+        id=image.id,
+        path=str(store.images.path(image.owner, image.id).resolve()),
+        op=image.op,
+        parents=tuple(ReplyParent(n=parent.n, role=parent.role) for parent in image.parents),
+        seed=image.seed,
+        width=image.width,
+        height=image.height,
+        outside_change=image.outside_change,
+        caption=image.caption,
+        receipt=image.receipt,
+    )
+
+
+def with_current_paths(reply: Reply, store: SessionStore, owner: str) -> Reply:
+    """A stored reply shown again: the data folder may have moved since."""
+
+    def current(images: tuple[ReplyImage, ...]) -> tuple[ReplyImage, ...]:
+        kept = []
+        for image in images:
+            with contextlib.suppress(NotFound):  # deleted since: its number is all that is left of it
+                image = image.model_copy(update={"path": str(store.images.path(owner, image.id).resolve())})
+            kept.append(image)
+        return tuple(kept)
+
+    return reply.model_copy(update={"images": current(reply.images), "candidates": current(reply.candidates)})
+
+
+def _tool(plan: Plan | None, failure: Failure | None) -> PlanTool:
+    if plan is None or (failure and failure["code"] == Refused.code):
+        return "refuse"
+    return plan.tool
+
+
+def _sentence(step: Step, outcome: Outcome, images: list[ImageRecord], language: Language) -> str:
+    """One sentence that says what was done to which image."""
+    source = outcome["sources"][0] if outcome["sources"] else None
+    if step.tool == "generate":
+        return say(language, "varied" if source else "drew", n=images[0].n, source=source)
+    if step.tool == "edit":
+        return say(language, "edited", source=source, n=images[0].n, text=step.text.rstrip(".。 "))
+    if step.tool == "ask":
+        return say(language, "answered", n=", #".join(map(str, outcome["sources"])), answer=outcome["answer"])
+    left, current = outcome["left"], outcome["current"]
+    if left == current:
+        return say(language, "nothing_to_redo" if step.text == REDO else "nothing_to_undo")
+    if current is None:
+        return say(language, "undone_all", left=left)
+    return say(language, "redone" if step.text == REDO else "undone", n=current, left=left)
+
+
+def _candidates(plan: Plan | None, run: TurnRun) -> tuple[ReplyImage, ...]:
+    wanted = plan.candidates if plan else ()
+    if not wanted:
+        return ()
+    return tuple(shown(image, run.store) for image in run.store.images.of(run.session) if image.n in wanted)
+
+
+def _actions(
+    plan: Plan | None, outcomes: list[Outcome], images: list[ImageRecord], state: TurnState, run: TurnRun
+) -> tuple[Action, ...]:
+    """The buttons that make sense now."""
+    language = run.language
+    if plan and plan.candidates:
+        text = state.get("text", "")
+        return tuple(Action(command=None, label=f"#{n}", image=n, text=text) for n in plan.candidates)
+    if images:
+        n = images[-1].n
+        return (
+            Action(command="ask", label=say(language, "button_ask", n=n), image=n),
+            Action(command="edit", label=say(language, "button_edit", n=n), image=n),
+            Action(command="vary", label=say(language, "button_vary", n=n), image=n),
+            Action(command="undo", label=say(language, "button_undo")),
+        )
+    if plan and plan.tool == "chat" and state.get("attached"):
+        n = state.get("attached", [])[0]
+        return (
+            Action(command="ask", label=say(language, "button_ask", n=n), image=n),
+            Action(command="edit", label=say(language, "button_edit", n=n), image=n),
+        )
+    last = plan.steps[-1] if plan and plan.steps and outcomes else None
+    if last and last.tool == "undo" and last.text != REDO and outcomes[-1]["left"] != outcomes[-1]["current"]:
+        return (Action(command="redo", label=say(language, "button_redo")),)
+    return ()
+
+
+def failure_of(error: Exception, language: Language) -> Failure:
+    """An error of the runtime, or of screening, as it is told to people."""
+    code, stage = getattr(error, "code", "internal"), getattr(error, "stage", "turn")
+    if isinstance(error, Cancelled):
+        return Failure(code=code, stage=stage, message=say(language, "stopped"))
+    if code == "internal":
+        return Failure(code=code, stage=stage, message=say(language, "internal"))
+    return Failure(code=code, stage=stage, message=str(error))

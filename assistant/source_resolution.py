@@ -1,0 +1,169 @@
+"""Which stored image is meant by what it was called. It reads records, neither pixels nor the message.
+
+In this order: attached to or replied to by this message; `#n`; ordinals; a description, by the words that the
+images were made from; "last" or nothing, which is the current image. Two that fit equally are a question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from assistant.phrases import Language, listed, no_such_image, numbers, say
+from flux_runtime.vocabulary import Vocabulary
+from sessions.records import ImageRecord
+
+CAPTION_LENGTH = 40
+"""Characters of a caption shown beside a number."""
+
+#: What a planner may say for the current image (or for what an earlier step of its plan made).
+CURRENT = {"", "last", "latest", "current", "it", "this", "that", "this one", "the last one"}
+_ORDINALS = {
+    word: n
+    for n, words in enumerate(
+        ("first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth", "seventh", "eighth"),
+        start=1,
+    )
+    for word in words.split()
+}
+_CHINESE_ORDINAL = re.compile(r"第\s*([一二三四五六七八九十]|\d+)")
+#: Words that tell no image from another.
+_EMPTY_WORDS = {
+    *("the", "a", "an", "one", "of", "with", "in", "on", "at", "to", "and", "image", "picture", "drawing"),
+    *"的那这张幅个只了是在和图画片",
+}
+
+
+@dataclass(frozen=True)
+class Album:
+    """The images a message can mean: the stored ones, those it came with or replies to, the current one.
+
+    `attached` may hold numbers that are not stored yet, when a plan is only being looked at.
+    """
+
+    images: tuple[ImageRecord, ...]
+    attached: tuple[int, ...]
+    head: int | None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(sorted({image.n for image in self.images} | set(self.attached)))
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asked back when it is not clear which image is meant; `candidates` are the numbers to choose from."""
+
+    text: str
+    candidates: tuple[int, ...] = ()
+
+
+def resolve(
+    name: str, album: Album, language: Language, vocabulary: Vocabulary | None = None
+) -> tuple[int, ...] | Question:
+    """The numbers of the images that `name` means, the one to work on first; or the question to ask."""
+    if album.attached:
+        return album.attached
+    name = name.strip().lower()
+    if not album.numbers:
+        return Question(say(language, "no_image_yet"))
+    named = tuple(int(n) for n in re.findall(r"#\s*(\d+)", name)) or _bare_number(name)
+    if named:
+        missing = next((n for n in named if n not in album.numbers), None)
+        return named if missing is None else unknown_number(missing, album, language)
+    ordinal, description = _split_ordinal(name)
+    if ordinal is not None:
+        return _ordinal(ordinal, description, album, language, vocabulary)
+    if name in CURRENT or not _words(name):
+        if album.head is None:
+            return Question(
+                say(language, "nothing_current", images=numbers(language, album.numbers)), album.numbers
+            )
+        return (album.head,)
+    if len(album.numbers) == 1:
+        return album.numbers
+    best = _described(name, album, vocabulary)
+    if len(best) == 1:
+        return (best[0].n,)
+    return which_image(tuple(image.n for image in best) or album.numbers, album, language)
+
+
+def which_image(candidates: tuple[int, ...], album: Album, language: Language) -> Question:
+    """Ask which of the candidates is meant, saying what each shows."""
+    captions = {image.n: image.caption for image in album.images}
+    named = [f"#{n} ({_short(caption)})" if (caption := captions.get(n)) else f"#{n}" for n in candidates]
+    return Question(say(language, "which_image", images=listed(language, named, choice=True)), candidates)
+
+
+def _bare_number(name: str) -> tuple[int, ...]:
+    found = re.fullmatch(r"(?:image|picture|图)?\s*(\d{1,6})", name)
+    return (int(found[1]),) if found else ()
+
+
+def _split_ordinal(name: str) -> tuple[int | None, str]:
+    """ "the second cat" -> (2, "the cat")"""
+    chinese = _CHINESE_ORDINAL.search(name)
+    if chinese:
+        digits = "一二三四五六七八九十"
+        n = digits.index(chinese[1]) + 1 if chinese[1] in digits else int(chinese[1])
+        return n, name.replace(chinese[0], "")
+    words = name.split()
+    ordinal = next((word for word in words if word in _ORDINALS), None)
+    if ordinal is None:
+        return None, name
+    return _ORDINALS[ordinal], " ".join(word for word in words if word != ordinal)
+
+
+def _ordinal(
+    n: int, description: str, album: Album, language: Language, vocabulary: Vocabulary | None
+) -> tuple[int, ...] | Question:
+    """The n-th image, or the n-th of those that fit the description best."""
+    fitting = album.numbers
+    if _words(description):
+        fitting = tuple(image.n for image in _described(description, album, vocabulary, own=False)) or fitting
+    if 1 <= n <= len(fitting):
+        return (fitting[n - 1],)
+    return unknown_number(n, album, language)
+
+
+def _described(
+    description: str, album: Album, vocabulary: Vocabulary | None, *, own: bool = True
+) -> list[ImageRecord]:
+    """The images that share most words with the description, in order of number; [] if none shares any.
+
+    Of an image and one edited from it, which carries its words on, the one that got them itself fits better.
+    """
+    wanted = _words(description)
+    scores = []
+    for image in album.images:
+        made_from = _known_words(f"{image.prompt_used} {image.prompt_typed}", vocabulary)
+        everything = made_from | _known_words(image.caption, vocabulary)
+        scores.append((len(wanted & everything), len(wanted & made_from) if own else 0))
+    best = max(scores, default=(0, 0))
+    return [image for image, score in zip(album.images, scores, strict=True) if score == best and best[0]]
+
+
+def _words(text: str) -> set[str]:
+    """English words without a plural s, and single Chinese characters, without those that say nothing."""
+    found = {word.rstrip("s") or word for word in re.findall(r"[a-z0-9]+|[\u3400-\u9fff]", text.lower())}
+    return found - _EMPTY_WORDS
+
+
+def _known_words(text: str, vocabulary: Vocabulary | None) -> set[str]:
+    """The words of a prompt and, from the declared vocabulary, all other spellings of what it names."""
+    found = _words(text)
+    for spellings in (
+        each for group in (vocabulary.groups if vocabulary else {}).values() for each in group.values()
+    ):
+        if any(_words(spelling) and _words(spelling) <= found for spelling in spellings):
+            found = found.union(*(_words(spelling) for spelling in spellings))
+    return found
+
+
+def unknown_number(n: int, album: Album, language: Language) -> Question:
+    """There is no image of that number; which of those that there are is meant?"""
+    return Question(no_such_image(n, album.numbers, language), album.numbers)
+
+
+def _short(caption: str) -> str:
+    return caption if len(caption) <= CAPTION_LENGTH else f"{caption[: CAPTION_LENGTH - 1]}…"
