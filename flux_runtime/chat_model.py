@@ -18,7 +18,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from flux_runtime.errors import BadSetting
+from flux_runtime.errors import BadCheckpoint, BadSetting
 from flux_runtime.vision_language_processor import Message, VisionLanguageProcessor
 
 Stop = Callable[[], bool]
@@ -36,7 +36,11 @@ class Said:
 
 
 class ChatModel:
-    """Qwen3-VL as a partner in conversation; the same weights that encode prompts."""
+    """Qwen3-VL as a partner in conversation; the same weights that encode prompts.
+
+    Raises:
+        BadCheckpoint: no token is declared to end a turn.
+    """
 
     def __init__(
         self, text_encoder: Qwen3VLForConditionalGeneration, processor: VisionLanguageProcessor
@@ -47,6 +51,8 @@ class ChatModel:
         tokenizer: Any = processor.tokenizer
         both = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends: list[int] = sorted({end for end in both if end is not None})
+        if not self._ends:
+            raise BadCheckpoint("The tokenizer does not say which token ends a turn.", stage="load")
 
     def inputs(
         self,

@@ -15,6 +15,7 @@ from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux
 from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
 from torch import nn
 from transformers import Qwen3VLForConditionalGeneration
+from transformers.utils import logging
 
 from flux_runtime.errors import BadCheckpoint
 
@@ -38,6 +39,7 @@ def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dty
     if not (where / "config.json").is_file():
         raise BadCheckpoint(f"The model in {folder} has no {part}/config.json.", stage="load")
     _only_safetensors(where)
+    logging.disable_progress_bar()  # it would go to the terminal of a command that prints JSON
     try:
         model, info = _CLASSES[part].from_pretrained(
             where, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
@@ -195,7 +196,8 @@ class Engine:
     def _end(self, job: _Job, error: FluxRuntimeError) -> None:
         job.abandoned = True  # should it still wait, it is dropped from there
         if job.work is not None:
-            job.work.close()
+            with suppress(Exception):  # what fails while it is being ended must not end the engine
+                job.work.close()
         if not job.future.done():
             job.future.set_exception(error)
 

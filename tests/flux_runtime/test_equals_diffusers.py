@@ -76,7 +76,7 @@ def exact_pixels(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     return seen
 
 
-# "a robot" fills as many windows of 8 tokens as the empty prompt (one batched pass), the long one fills more.
+# The second is padded to the length of the empty prompt (one batched pass), the third is longer (two passes).
 PROMPTS = ("", "a robot", "a robot watering plants in a greenhouse, sunny day, 一个机器人在温室里浇水")
 
 
