@@ -6,6 +6,7 @@ generators and knows nothing of what they compute.
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
@@ -72,6 +73,7 @@ class Engine:
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="flux-engine", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # an interpreter that ends in the middle of a torch kernel aborts
 
     def run(
         self,
@@ -102,7 +104,7 @@ class Engine:
         )
         with self._changed:
             if self._closed:
-                raise EngineClosed("The model has been shut down.", stage="queue")
+                raise _closed()
             if len(self._waiting) >= self._queue_limit:
                 raise QueueFull(
                     f"{len(self._waiting)} requests are waiting already.",
@@ -119,6 +121,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop after the step being done; all other jobs fail with EngineClosed. Waits for the thread."""
+        atexit.unregister(self.close)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -137,7 +140,7 @@ class Engine:
                 if self._advance(job):
                     self._at_work.append(job)
         for job in (*self._at_work, *self._waiting):
-            self._end(job, EngineClosed("The model has been shut down.", stage="queue"))
+            self._end(job, _closed())
 
     def _admit(self) -> None:
         """Let waiting jobs in while there is room, drop interrupted ones, tell the rest where they stand."""
@@ -171,11 +174,11 @@ class Engine:
         try:
             with torch.inference_mode():
                 if job.work is None:
-                    job.work = job.start(lambda: self._closed or job.interruption() is not None)
+                    job.work = job.start(lambda: self._interruption(job) is not None)
                 event = next(job.work)
         except StopIteration as done:
-            if error := job.interruption():
-                self._end(job, error)
+            if error := self._interruption(job):
+                self._end(job, error)  # what was told to stop early has no whole result
             elif self._tell(job, Finished(seconds=monotonic() - job.submitted)):
                 job.future.set_result(done.value)
             return False
@@ -183,6 +186,9 @@ class Engine:
             self._end(job, _as_ours(error))
             return False
         return self._tell(job, event)
+
+    def _interruption(self, job: _Job) -> FluxRuntimeError | None:
+        return job.interruption() or (_closed() if self._closed else None)
 
     def _tell(self, job: _Job, event: Queued | Started | Step | Finished) -> bool:
         """Send an event; a listener that fails ends its own job and nobody else's."""
@@ -213,6 +219,10 @@ def _as_ours(error: BaseException) -> FluxRuntimeError:
         ours = Broken(f"The model failed ({type(error).__name__}: {error}).", stage="denoise")
     ours.__cause__ = error
     return ours
+
+
+def _closed() -> EngineClosed:
+    return EngineClosed("The model has been shut down.", stage="queue")
 
 
 def _ignore(_: Queued | Started | Step | Finished) -> None:

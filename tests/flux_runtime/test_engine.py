@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -257,6 +259,24 @@ def test_a_job_that_takes_too_long_is_given_up() -> None:
         engine.close()
 
 
+def test_a_program_may_end_while_the_engine_is_at_work() -> None:
+    code = """
+import threading, torch
+from flux_runtime.engine import Engine
+begun = threading.Event()
+def start(stop):
+    noise = torch.randn(600, 600)
+    while True:
+        noise @ noise
+        begun.set()
+        yield None
+threading.Thread(target=lambda: Engine().run(start, on_event=lambda _: None), daemon=True).start()
+begun.wait()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+
+
 def test_a_closed_engine_ends_what_runs_and_takes_nothing_new() -> None:
     engine = Engine()
     begun = threading.Event()
@@ -274,3 +294,21 @@ def test_a_closed_engine_ends_what_runs_and_takes_nothing_new() -> None:
             running.result(20)
     with pytest.raises(EngineClosed):
         engine.run(_steps("a", 1, []))
+
+
+def test_work_cut_short_by_closing_is_no_result() -> None:
+    engine = Engine()
+    begun = threading.Event()
+
+    def start(stop: Callable[[], bool]) -> Generator[Step, None, str]:
+        yield Step(step=1, of=1)
+        begun.set()
+        _until(stop)
+        return "half an answer"
+
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(engine.run, start)
+        begun.wait(20)
+        engine.close()
+        with pytest.raises(EngineClosed):
+            running.result(20)
