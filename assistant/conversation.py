@@ -19,7 +19,6 @@ from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from filelock import FileLock, Timeout
-from langchain_core.runnables import RunnableConfig
 
 from assistant.graph import build_graph
 from assistant.graph import reply as keep_reply
@@ -125,7 +124,7 @@ class Conversation:
 
     def _run(self, state: TurnState, run: TurnRun) -> Reply:
         """Run the graph, from where it was if a crash cut it short, and forget its checkpoints."""
-        config: RunnableConfig = {"configurable": {"thread_id": run.id}}
+        config: Any = {"configurable": {"thread_id": run.id}}
         try:
             cut_short = self._graph.get_state(config).next
             done = self._graph.invoke(None if cut_short else state, config, context=run, durability="sync")

@@ -27,6 +27,7 @@ def open_checkpoints(path: Path) -> SqliteSaver:
             path.unlink()
             path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
             connection = _connect(path)
+        connection.execute("PRAGMA synchronous=OFF")
         saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         connection.set_authorizer(_without_journal_change)
         saver.setup()
@@ -35,9 +36,7 @@ def open_checkpoints(path: Path) -> SqliteSaver:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
-    connection.execute("PRAGMA synchronous=OFF")
-    return connection
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
 
 
 def _is_sound(connection: sqlite3.Connection) -> bool:

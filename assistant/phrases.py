@@ -108,6 +108,10 @@ _PHRASES = {
         "There is no #{n} here. The pictures are {images}: which one do you mean?",
         "这里没有 #{n}。现有的图片是 {images}：你指的是哪一张？",
     ),
+    "no_nth_image": (
+        "There are not that many such pictures, only {images}: which one do you mean?",
+        "没有那么多张，只有 {images}：你指的是哪一张？",
+    ),
     "no_image_yet": (
         "There is no picture here yet. Say what to draw, or attach a picture.",
         "这里还没有图片。告诉我要画什么，或者上传一张图片。",

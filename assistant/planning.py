@@ -17,8 +17,7 @@ from assistant.message import Message
 from assistant.phrases import Language, group_label, language_of, listed, numbers, quoted, say
 from assistant.plan import Plan, Source, Step, plan_of
 from assistant.source_resolution import CURRENT, Album, Question, resolve
-from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall
-from flux_runtime.vocabulary import Vocabulary
+from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall, Vocabulary
 from tools import TOOLS
 from tools.contract import Tool, ToolArguments
 

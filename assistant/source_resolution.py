@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from assistant.phrases import Language, listed, no_such_image, numbers, say
-from flux_runtime.vocabulary import Vocabulary
+from flux_runtime.interface import Vocabulary
 from sessions.records import ImageRecord
 
 CAPTION_LENGTH = 40
@@ -123,7 +123,7 @@ def _ordinal(
         fitting = tuple(image.n for image in _described(description, album, vocabulary, own=False)) or fitting
     if 1 <= n <= len(fitting):
         return (fitting[n - 1],)
-    return unknown_number(n, album, language)
+    return Question(say(language, "no_nth_image", images=numbers(language, fitting)), fitting)
 
 
 def _described(

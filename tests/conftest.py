@@ -26,8 +26,8 @@ from flux_runtime.interface import (
     Receipt,
     Started,
     ToolCall,
+    Vocabulary,
 )
-from flux_runtime.vocabulary import Vocabulary
 from sessions.store import SessionStore
 
 _connect = socket.socket.connect
@@ -61,6 +61,12 @@ def store(tmp_path: Path) -> Iterator[SessionStore]:
 def scripted() -> ScriptedRuntime:
     """A runtime without a model, for what happens around one."""
     return ScriptedRuntime()
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    """A small declared vocabulary."""
+    return VOCABULARY
 
 
 VOCABULARY = Vocabulary(

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from assistant.conversation import Conversation
+from assistant.turn import Reply, Turn
+from flux_runtime.errors import OutOfMemory, Refused
+from flux_runtime.interface import EditRequest, GenerateRequest
+from sessions.store import SessionStore
+
+if TYPE_CHECKING:
+    from ..conftest import ScriptedRuntime
+
+
+def take(conversation: Conversation, text: str = "", **turn: Any) -> Reply:
+    return asyncio.run(conversation.take_turn(Turn(text=text, **turn)))
+
+
+def draw(conversation: Conversation, scripted: ScriptedRuntime, prompt: str = "a cat", **turn: Any) -> Reply:
+    scripted.will_draw(prompt)
+    return take(conversation, f"draw {prompt}", **turn)
+
+
+def picture(color: str = "red", size: tuple[int, int] = (12, 8)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_draw_ask_edit_and_undo_say_which_image_they_are_about(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    drawn = draw(conversation, scripted, "a robot", seed=5)
+    assert (drawn.text, drawn.tool, drawn.head) == ("Drew #1.", "generate", 1)
+    scripted.will_answer("last", "what colour is it?")
+    asked = take(conversation, "what colour is it?")
+    assert (asked.text, asked.answer, asked.tool) == ("#1: colour (5, 0, 7)", "colour (5, 0, 7)", "ask")
+    scripted.will_edit("#1", "make it rain")
+    edited = take(conversation, "#1 in the rain")
+    assert (edited.text, edited.head) == ("Edited #1 → #2: make it rain.", 2)
+    assert [(parent.n, parent.role) for parent in edited.images[0].parents] == [(1, "base")]
+    undone = take(conversation, command="undo")
+    assert (undone.text, undone.tool, undone.head) == ("Back to #1; #2 is kept.", "undo", 1)
+    assert [action.command for action in undone.actions] == ["redo"]
+    assert take(conversation, command="redo").head == 2
+
+
+def test_a_chinese_message_gets_a_chinese_reply(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    scripted.will_draw("a cat")
+    assert take(conversation, "画一只猫").text == "画好了 #1。"
+    assert take(conversation, command="undo").text == "已撤销 #1：现在没有当前图片，图片还留着。"
+    assert take(conversation, command="undo").text == "没有可以撤销的了。"
+
+
+def test_the_reply_as_json_is_what_scripts_rely_on(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    reply = draw(conversation, scripted, seed=5, session="s")
+    assert reply.as_json() == {
+        "reply": "Drew #1.",
+        "tool": "generate",
+        "steps": [{"tool": "generate", "sources": [], "text": "a cat", "region": None}],
+        "answer": None,
+        "images": [
+            {
+                "n": 1,
+                "id": reply.images[0].id,
+                "path": reply.images[0].path,
+                "op": "generate",
+                "parents": [],
+                "seed": 5,
+                "width": 16,
+                "height": 16,
+                "outside_change": None,
+            }
+        ],
+        "head": 1,
+        "session": "s",
+        "seconds": reply.seconds,
+    }
+    assert Path(reply.images[0].path).is_absolute()
+    with Image.open(reply.images[0].path) as stored:
+        assert stored.getpixel((0, 0)) == (5, 0, 7)
+
+
+def test_several_steps_run_in_order_and_use_each_others_results(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    scripted.will_call(
+        ("generate_image", {"prompt": "a cat"}),
+        ("edit_image", {"image": "$1", "instruction": "make it rain"}),
+        ("answer_question", {"image": "$2", "question": "wet?"}),
+    )
+    reply = take(conversation, "a cat, then rain, is it wet?", seed=2**32 - 1)
+    assert reply.tool == "plan"
+    assert reply.text == "Drew #1.\nEdited #1 → #2: make it rain.\n#2: colour (0, 0, 7)"
+    assert [step.sources for step in reply.steps] == [(), ("$1",), ("$2",)]
+    assert [image.seed for image in reply.images] == [2**32 - 1, 0]
+
+
+def test_seeds_are_new_each_time_unless_given(conversation: Conversation, scripted: ScriptedRuntime) -> None:
+    seeds = {draw(conversation, scripted).images[0].seed for _ in range(3)}
+    assert len(seeds) == 3
+    assert draw(conversation, scripted, seed=9).images[0].seed == 9
+
+
+def test_vary_draws_the_same_words_with_another_seed(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    first = draw(conversation, scripted, "a robot").images[0]
+    varied = take(conversation, command="vary", reply_to=1)
+    assert varied.text == "Drew #2, another take on #1."
+    (image,) = varied.images
+    assert (image.op, [(parent.n, parent.role) for parent in image.parents]) == ("variation", [(1, "base")])
+    request = scripted.requests[-1]
+    assert isinstance(request, GenerateRequest)
+    assert request.prompt == "a robot"
+    assert request.seed != first.seed
+
+
+def test_an_attached_picture_is_stored_as_an_image_and_is_the_source(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted)
+    scripted.will_answer("last", "what colour?")
+    asked = take(conversation, "what colour?", attachments=(picture("red"),))
+    assert asked.text == "#2: colour (255, 0, 0)"
+    assert asked.images == ()
+    scripted.will_edit("last", "make it rain")
+    edited = take(conversation, "make it rain")
+    assert edited.text.startswith("Edited #2 → #3")
+    assert (edited.images[0].width, edited.images[0].height) == (12, 8)
+
+
+def test_a_reply_to_an_older_image_is_about_that_image(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted)
+    draw(conversation, scripted)
+    scripted.will_edit("last", "make it rain")
+    assert take(conversation, "make it rain", reply_to=1).text.startswith("Edited #1 → #3")
+    scripted.will_edit("last", "use it")
+    take(conversation, "use it", reply_to=1, attachments=(picture("blue"),))
+    request = scripted.requests[-1]
+    assert isinstance(request, EditRequest)
+    assert request.images[1].getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_the_same_key_gets_the_same_reply_and_no_model_runs(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    first = draw(conversation, scripted, idempotency_key="k")
+    again = take(conversation, "draw a cat", idempotency_key="k")
+    assert again == first
+    assert len(scripted.requests) == len(scripted.plan_requests) == 1
+    assert len(conversation.store.history("local", "default").turns) == 1
+
+
+def test_a_key_used_for_another_message_is_refused(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted, idempotency_key="k")
+    for changed in ({"text": "draw a dog"}, {"text": "draw a cat", "attachments": (picture(),)}):
+        refused = take(conversation, idempotency_key="k", **changed)
+        assert refused.error is not None
+        assert "idempotency key" in refused.text
+    assert len(scripted.requests) == 1
+
+
+def test_a_stored_reply_follows_the_folder_when_it_moves(tmp_path: Path, scripted: ScriptedRuntime) -> None:
+    before = Conversation(SessionStore(tmp_path / "a"), scripted, tmp_path / "a")
+    draw(before, scripted, idempotency_key="k")
+    before.close()
+    (tmp_path / "a").rename(tmp_path / "b")
+    after = Conversation(SessionStore(tmp_path / "b"), scripted, tmp_path / "b")
+    assert Path(take(after, "draw a cat", idempotency_key="k").images[0].path).exists()
+    after.close()
+
+
+def test_another_owner_sees_and_reaches_nothing(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted)
+    scripted.will_edit("#1", "make it rain")
+    stranger = take(conversation, "#1 in the rain", owner="mallory")
+    assert (stranger.tool, stranger.images) == ("clarify", ())
+    assert scripted.plan_requests[-1].images == ()
+    assert (
+        conversation.store.list_sessions("mallory")[0].id != conversation.store.list_sessions("local")[0].id
+    )
+
+
+def test_planning_alone_does_and_records_nothing(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    scripted.will_edit("attached", "make it rain")
+    planned = asyncio.run(conversation.plan(Turn(text="make it rain", attachments=(picture(),))))
+    assert planned.as_json() == {
+        "tool": "edit",
+        "steps": [{"tool": "edit", "sources": [1], "text": "make it rain", "region": None}],
+        "clarify": None,
+    }
+    assert conversation.store.list_sessions("local") == ()
+    assert scripted.requests == []
+
+
+def test_a_failure_of_the_model_is_a_reply_and_the_turn_is_kept(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    def out_of_memory(_cancel: object) -> None:
+        raise OutOfMemory("The device is out of memory.", stage="denoise", remedy="Try a smaller size.")
+
+    scripted.before = out_of_memory
+    failed = draw(conversation, scripted)
+    assert failed.as_json() == {
+        "error": {
+            "code": "out_of_memory",
+            "stage": "denoise",
+            "message": "The device is out of memory. Try a smaller size.",
+        }
+    }
+    (turn,) = conversation.store.history("local", "default").turns
+    assert (turn.text, turn.status) == ("draw a cat", "failed")
+
+
+def test_a_refusal_is_told_as_one(conversation: Conversation, scripted: ScriptedRuntime) -> None:
+    scripted.plans.append(Refused("That is not drawn here.", stage="plan"))
+    refused = take(conversation, "draw something bad")
+    assert (refused.tool, refused.text) == ("refuse", "That is not drawn here.")
+
+
+def test_what_was_done_before_a_failure_is_kept_and_said(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    def fail_the_edit(_cancel: object) -> None:
+        if isinstance(scripted.requests[-1], EditRequest):
+            raise OutOfMemory("The device is out of memory.", stage="denoise")
+
+    scripted.before = fail_the_edit
+    scripted.will_call(
+        ("generate_image", {"prompt": "a cat"}), ("edit_image", {"image": "$1", "instruction": "rain"})
+    )
+    reply = take(conversation, "a cat in the rain")
+    assert reply.text == "Drew #1.\nThe device is out of memory."
+    assert [image.n for image in reply.images] == [1]
+    assert reply.head == 1
+
+
+def test_an_unforeseen_error_tells_nothing_of_the_inside(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    scripted.plans.append(RuntimeError("secret path /etc/shadow"))
+    failed = take(conversation, "draw a cat")
+    assert failed.error is not None
+    assert failed.error.code == "internal"
+    assert "secret" not in failed.model_dump_json()
+    assert draw(conversation, scripted).text == "Drew #1."
+
+
+@pytest.mark.parametrize(
+    ("turn", "part"),
+    [
+        ({"text": "   "}, "empty"),
+        ({"text": "\u200b\ud800"}, "empty"),
+        ({"text": "a" * 3000}, "2000 characters"),
+        ({"text": "what is it", "attachments": (b"",)}, "empty (0 bytes)"),
+        ({"text": "what is it", "attachments": (b"text named .png",)}, "not a picture"),
+        ({"text": "what is it", "reply_to": 7}, "There is no #7"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_loses_nothing(
+    conversation: Conversation, scripted: ScriptedRuntime, turn: dict[str, Any], part: str
+) -> None:
+    draw(conversation, scripted)
+    refused = take(conversation, **turn)
+    assert refused.tool == "refuse"
+    assert refused.error is not None
+    assert part in refused.text
+    assert refused.text == refused.error.message
+    history = conversation.store.history("local", "default")
+    assert [each.status for each in history.turns] == ["replied", "failed"]
+    assert [image.n for image in history.images] == [1]
+    scripted.will_answer("last", "still there?")
+    assert take(conversation, "still there?").tool == "ask"
+
+
+def test_words_left_out_are_named_in_one_sentence(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_draw("a cat on the beach")
+    reply = take(conversation, "draw a cat on the beach with Ferrari")
+    assert reply.text == "Drew #1.\nI do not know “with” and “ferrari”, so that is left out."
+
+
+def test_a_question_back_shows_the_images_to_choose_from_and_a_button_settles_it(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted, "a red cat")
+    draw(conversation, scripted, "a blue cat")
+    scripted.will_edit("the cat", "make it rain")
+    asked = take(conversation, "let it rain on the cat")
+    assert [image.n for image in asked.candidates] == [1, 2]
+    button = asked.actions[0]
+    scripted.will_edit("the cat", "make it rain")
+    settled = take(conversation, button.text, command=button.command, reply_to=button.image)
+    assert settled.text.startswith("Edited #1 → #3")
+
+
+def test_a_typed_number_settles_a_question_back(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted, "a red cat")
+    draw(conversation, scripted, "a blue cat")
+    for _ in range(2):
+        scripted.will_edit("the cat", "make it rain")
+    take(conversation, "let it rain on the cat")
+    assert take(conversation, "#1").text.startswith("Edited #1 → #3")
+
+
+def test_events_reach_the_caller(conversation: Conversation, scripted: ScriptedRuntime) -> None:
+    seen: list[str] = []
+    scripted.will_draw("a cat")
+    asyncio.run(conversation.take_turn(Turn(text="draw"), on_event=lambda event: seen.append(event.kind)))
+    assert seen == ["started"]
+
+
+def test_stop_ends_the_turn_and_says_so(conversation: Conversation, scripted: ScriptedRuntime) -> None:
+    cancel = threading.Event()
+    scripted.before = lambda _cancel: cancel.set()
+    scripted.will_draw("a cat")
+    stopped = asyncio.run(conversation.take_turn(Turn(text="draw a cat"), cancel=cancel))
+    assert stopped.text == "Stopped. Nothing of it was kept."
+    assert stopped.error is not None
+    assert stopped.error.code == "cancelled"
+    history = conversation.store.history("local", "default")
+    assert ([turn.status for turn in history.turns], history.images) == (["stopped"], ())
+
+
+def test_giving_up_on_a_turn_stops_the_model(conversation: Conversation, scripted: ScriptedRuntime) -> None:
+    begun = threading.Event()
+
+    def wait_for_stop(cancel: threading.Event | None) -> None:
+        begun.set()
+        assert cancel is not None
+        assert cancel.wait(30)
+
+    scripted.before = wait_for_stop
+    scripted.will_draw("a cat")
+
+    async def give_up() -> None:
+        task = asyncio.create_task(conversation.take_turn(Turn(text="draw a cat")))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(give_up())
+    deadline = time.monotonic() + 30
+    while conversation.store.history("local", "default").turns[0].status == "started":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert conversation.store.history("local", "default").turns[0].status == "stopped"
+
+
+def test_turns_of_one_session_run_one_after_the_other_and_keep_every_image(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    inside = threading.Semaphore(1)
+
+    def alone(_cancel: object) -> None:
+        assert inside.acquire(blocking=False), "two turns of one session ran at once"
+        time.sleep(0.02)
+        inside.release()
+
+    scripted.before = alone
+    for i in range(4):
+        scripted.will_draw(f"cat {i}")
+
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(conversation.take_turn(Turn(text=f"draw {i}")) for i in range(4)))
+
+    replies = asyncio.run(all_at_once())
+    assert [reply.error for reply in replies] == [None] * 4
+    assert sorted(reply.images[0].n for reply in replies) == [1, 2, 3, 4]
+    assert len(conversation.store.history("local", "default").images) == 4
+
+
+def test_turns_of_different_sessions_run_side_by_side(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def meet(_cancel: object) -> None:
+        both.wait()
+
+    scripted.before = meet
+    for _ in range(2):
+        scripted.will_draw("a cat")
+
+    async def all_at_once() -> list[Reply]:
+        turns = [Turn(text="draw", session=name) for name in ("a", "b")]
+        return await asyncio.gather(*(conversation.take_turn(turn) for turn in turns))
+
+    assert [reply.error for reply in asyncio.run(all_at_once())] == [None, None]
+
+
+def test_closing_closes_the_runtime(tmp_path: Path, scripted: ScriptedRuntime) -> None:
+    Conversation(SessionStore(tmp_path), scripted, tmp_path).close()
+    assert scripted.closed

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from assistant.conversation import Conversation
+from assistant.graph_checkpoints import open_checkpoints
+from assistant.turn import Turn
+
+if TYPE_CHECKING:
+    from ..conftest import ScriptedRuntime
+
+
+@dataclass
+class Anything:
+    value: int
+
+
+def test_checkpoints_hold_no_image_and_are_gone_after_the_turn(
+    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    noise = Image.frombytes("RGB", (64, 64), os.urandom(64 * 64 * 3))
+    buffer = io.BytesIO()
+    noise.save(buffer, "PNG")
+    path = tmp_path / "data" / "turns.db"
+    while_running: list[bytes] = []
+    scripted.before = lambda _cancel: while_running.append(path.read_bytes())
+    scripted.will_call(
+        ("edit_image", {"image": "attached", "instruction": "rain"}),
+        ("answer_question", {"image": "$1", "question": "wet?"}),
+    )
+    asyncio.run(conversation.take_turn(Turn(text="rain", attachments=(buffer.getvalue(),))))
+    assert len(while_running) == 2
+    assert all(b"rain" in content for content in while_running), "the turn in flight is on disk"
+    for content in (*while_running, path.read_bytes()):
+        assert noise.tobytes()[:64] not in content
+        assert buffer.getvalue()[100:164] not in content
+        assert b"IDAT" not in content
+    connection = sqlite3.connect(path)
+    for table in ("checkpoints", "writes"):
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_the_journal_is_not_the_write_ahead_log(tmp_path: Path) -> None:
+    open_checkpoints(tmp_path / "turns.db").conn.close()
+    mode = sqlite3.connect(tmp_path / "turns.db").execute("PRAGMA journal_mode").fetchone()
+    assert mode == ("delete",)
+
+
+def test_a_checkpoint_revives_no_object(tmp_path: Path) -> None:
+    saver = open_checkpoints(tmp_path / "turns.db")
+    revived = saver.serde.loads_typed(saver.serde.dumps_typed({"it": Anything(1), "text": "kept"}))
+    assert not isinstance(revived["it"], Anything)
+    assert revived["text"] == "kept"
+    saver.conn.close()
+
+
+def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "turns.db"
+    path.write_bytes(b"not a database at all" * 400)
+    saver = open_checkpoints(path)
+    assert list(saver.list(None)) == []
+    saver.conn.close()
