@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +19,27 @@ import torch.nn.functional as F
 from diffusers import Flux3Transformer2DModel
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from flux_runtime.flow_matching import data_estimate, euler_step, guided_velocity, interpolate, sigma_schedule, training_sigmas, velocity_target
-from flux_runtime.pocket.language import Change, apply_change, canonical_instruction, canonical_prompt, caption, instruction, random_change, stated_attributes
+from flux_runtime.flow_matching import (
+    euler_step,
+    guided_velocity,
+    interpolate,
+    sigma_schedule,
+    training_sigmas,
+    velocity_target,
+)
+from flux_runtime.pocket.language import (
+    Change,
+    apply_change,
+    canonical_instruction,
+    canonical_prompt,
+    caption,
+    instruction,
+    random_change,
+    stated_attributes,
+)
 from flux_runtime.pocket.language_model import build_language_model, loosen, see
 from flux_runtime.pocket.planning import partial
-from flux_runtime.pocket.progress import Average, TrainingRun, warmup_cosine
+from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
 from flux_runtime.pocket.splits import may_train_on, training_scene
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import CHANNELS, LatentBasis, fit_basis
@@ -57,8 +72,12 @@ def build_transformer() -> Flux3Transformer2DModel:
 def load_language_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Qwen3VLForConditionalGeneration:
     """The averaged weights of the language run, frozen."""
     model = build_language_model(tokenizer)
-    saved = torch.load(folder / "language-model" / "last.pt", weights_only=True)["average"]
-    model.load_state_dict({key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")})
+    saved = torch.load(folder / "language-model" / "last.pt", weights_only=True, map_location="cpu")[
+        "average"
+    ]
+    model.load_state_dict(
+        {key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")}
+    )
     return model.eval().requires_grad_(False)
 
 
@@ -74,14 +93,29 @@ def text_ids(length: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def encode_text(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> torch.Tensor:
+def encode_text(
+    model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, prompts: list[str]
+) -> torch.Tensor:
     """Prompt embeds (B, L, 768) exactly as `Flux3TextEncoderStep` makes them, for several prompts in one window."""
-    chats = [tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True) for prompt in prompts]
-    batch = tokenizer(chats, padding=True, pad_to_multiple_of=PAD_MULTIPLE, padding_side="right", return_tensors="pt").to(model.device)
+    chats = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        )
+        for prompt in prompts
+    ]
+    batch = tokenizer(
+        chats, padding=True, pad_to_multiple_of=PAD_MULTIPLE, padding_side="right", return_tensors="pt"
+    ).to(model.device)
     mask = batch["attention_mask"]
-    positions = torch.arange(mask.shape[1], device=mask.device)[None].expand(mask.shape).masked_fill(mask == 0, 1)
+    positions = (
+        torch.arange(mask.shape[1], device=mask.device)[None].expand(mask.shape).masked_fill(mask == 0, 1)
+    )
     states = model.model.language_model(
-        input_ids=batch["input_ids"], attention_mask=mask, position_ids=positions, output_hidden_states=True, use_cache=False
+        input_ids=batch["input_ids"],
+        attention_mask=mask,
+        position_ids=positions,
+        output_hidden_states=True,
+        use_cache=False,
     ).hidden_states
     return torch.stack([states[layer] for layer in OUT_LAYERS], dim=2).flatten(2)
 
@@ -99,7 +133,17 @@ def unpack(tokens: torch.Tensor) -> torch.Tensor:
 # ---- training pairs ------------------------------------------------------------------------------------------------
 
 # Types that took longest in earlier runs are drawn more often.
-EDIT_WEIGHTS = {"weather": 1.0, "setting": 1.2, "action": 1.2, "character": 1.5, "outfit": 0.9, "add": 1.3, "remove": 0.9, "recolor": 1.2, "replace": 1.2}
+EDIT_WEIGHTS = {
+    "weather": 1.0,
+    "setting": 1.2,
+    "action": 1.2,
+    "character": 1.5,
+    "outfit": 0.9,
+    "add": 1.3,
+    "remove": 0.9,
+    "recolor": 1.2,
+    "replace": 1.2,
+}
 
 
 def training_pair(index: int) -> tuple[Scene, Change, Scene, Layout]:
@@ -108,7 +152,9 @@ def training_pair(index: int) -> tuple[Scene, Change, Scene, Layout]:
     while True:
         type_ = rng.choices(list(EDIT_WEIGHTS), weights=list(EDIT_WEIGHTS.values()))[0]
         scene = training_scene(rng)
-        if (type_ == "add" and len(scene.things) == 2) or (type_ in ("remove", "recolor", "replace") and not scene.things):
+        if (type_ == "add" and len(scene.things) == 2) or (
+            type_ in ("remove", "recolor", "replace") and not scene.things
+        ):
             continue
         change = random_change(rng, scene, type_)
         target = apply_change(scene, change)
@@ -136,7 +182,14 @@ class Pool:
         return np.memmap(path, np.float16, "r+", shape=shape)
 
     @torch.no_grad()
-    def fill(self, model: Qwen3VLForConditionalGeneration, basis: LatentBasis, part: int, parts: int, chunk: int = 32) -> None:
+    def fill(
+        self,
+        model: Qwen3VLForConditionalGeneration,
+        basis: LatentBasis,
+        part: int,
+        parts: int,
+        chunk: int = 32,
+    ) -> None:
         """Draw and encode this process's share; a marker file says how far it came."""
         marker = self.folder / f"filled-{self.pairs}-{part}-of-{parts}"
         done = int(marker.read_text()) if marker.exists() else 0
@@ -149,9 +202,10 @@ class Pool:
                 pictures += [draw_array(source, layout), draw_array(target, layout)]
                 rows += [2 * index, 2 * index + 1]
             images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).mul(2).sub(1).contiguous()
-            self.codes[rows] = pack(basis.encode(images)).half().numpy()
-            with torch.autocast("cpu", torch.bfloat16):
-                self.features[rows] = see(model, images).half().numpy()
+            images = images.to(model.device)
+            self.codes[rows] = pack(basis.to(model.device).encode(images)).half().cpu().numpy()
+            with torch.autocast(model.device.type, torch.bfloat16):
+                self.features[rows] = see(model, images).half().cpu().numpy()
             marker.write_text(str(at + len(indices)))
 
 
@@ -168,7 +222,9 @@ def prompt_for(rng: random.Random, scene: Scene) -> str:
 def instruction_for(rng: random.Random, change: Change, scene: Scene) -> str:
     if rng.random() < 0.5:
         return canonical_instruction(change)
-    text = loosen(rng, instruction(rng, change, rng.choice(("en", "zh")), scene if rng.random() < 0.6 else None))
+    text = loosen(
+        rng, instruction(rng, change, rng.choice(("en", "zh")), scene if rng.random() < 0.6 else None)
+    )
     return f"edit the image: {text}" if rng.random() < 0.1 else text
 
 
@@ -177,7 +233,9 @@ class Aligner(torch.nn.Module):
 
     def __init__(self, width: int = 256) -> None:
         super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Linear(width, 512), torch.nn.SiLU(), torch.nn.Linear(512, 256))
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(width, 512), torch.nn.SiLU(), torch.nn.Linear(512, 256)
+        )
 
     def forward(self, states: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         return 1 - F.cosine_similarity(self.layers(states).float(), features, dim=-1).mean()
@@ -192,7 +250,7 @@ class Trainer:
         self.rng = random.Random(f"flow {seed}")
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(0)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = training_device()
         self.language_model.to(self.device)
         self.model = build_transformer().to(self.device)
         self.aligner = Aligner().to(self.device)
@@ -203,7 +261,9 @@ class Trainer:
         self._states: torch.Tensor | None = None
         self.model.single_transformer_blocks[TEACHER_BLOCK].register_forward_hook(self._keep)
 
-    def _keep(self, module: torch.nn.Module, inputs: object, output: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def _keep(
+        self, module: torch.nn.Module, inputs: object, output: tuple[torch.Tensor, torch.Tensor]
+    ) -> None:
         self._states = output[1]
 
     def texts(self, prompts: list[str], drop: float = 0.1) -> torch.Tensor:
@@ -212,17 +272,32 @@ class Trainer:
             return encode_text(self.language_model, self.tokenizer, prompts).float() * self.text_scale
 
     def losses(
-        self, data: torch.Tensor, text: torch.Tensor, features: torch.Tensor, weight: torch.Tensor, reference: torch.Tensor | None
+        self,
+        data: torch.Tensor,
+        text: torch.Tensor,
+        features: torch.Tensor,
+        weight: torch.Tensor,
+        reference: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Flow and alignment loss of one batch: data, reference (B, 64, 128), features (B, 64, 256), weight (B, 64)."""
         ids, context_ids = image_ids(), image_ids(-1)
-        if self.rng.random() < self.half_share:  # half of the tokens, the same for the whole batch, at half of the work
+        if (
+            self.rng.random() < self.half_share
+        ):  # half of the tokens, the same for the whole batch, at half of the work
             kept = torch.randperm(GRID * GRID, generator=self.generator)[: GRID * GRID // 2].sort().values
-            data, features, weight, ids, context_ids = data[:, kept], features[:, kept], weight[:, kept], ids[kept], context_ids[kept]
+            data, features, weight, ids, context_ids = (
+                data[:, kept],
+                features[:, kept],
+                weight[:, kept],
+                ids[kept],
+                context_ids[kept],
+            )
             reference = None if reference is None else reference[:, kept]
         noise = torch.randn(data.shape, generator=self.generator)
         sigma = training_sigmas(len(data), generator=self.generator)
-        data, noise, sigma, text, features, weight = (t.to(self.device) for t in (data, noise, sigma, text, features, weight))
+        data, noise, sigma, text, features, weight = (
+            t.to(self.device) for t in (data, noise, sigma, text, features, weight)
+        )
         with torch.autocast(self.device.type, torch.bfloat16):
             velocity = self.model(
                 hidden_states=interpolate(data, noise, sigma),
@@ -235,7 +310,9 @@ class Trainer:
                 return_dict=False,
             )[0]
             assert self._states is not None
-            aligned = self.aligner(self._states[:, : data.shape[1]], (features - self.feature_mean) / self.feature_std)
+            aligned = self.aligner(
+                self._states[:, : data.shape[1]], (features - self.feature_mean) / self.feature_std
+            )
         error = (velocity.float() - velocity_target(data, noise)).square().mean(-1)  # (B, tokens)
         return (error * weight).sum() / weight.sum(), aligned
 
@@ -249,7 +326,13 @@ class Trainer:
                 weight[i, 2:, :2] = 2.5
             if scene.right:
                 weight[i, 2:, -2:] = 2.5
-        return self.losses(data, self.texts([prompt_for(self.rng, scene) for scene in scenes]), features, weight.flatten(1), None)
+        return self.losses(
+            data,
+            self.texts([prompt_for(self.rng, scene) for scene in scenes]),
+            features,
+            weight.flatten(1),
+            None,
+        )
 
     def edit_losses(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         pairs = [self.rng.randrange(self.pool.pairs) for _ in range(count)]
@@ -266,7 +349,9 @@ class Trainer:
         return self.losses(target, self.texts(prompts), features, weight, reference)
 
     def _read(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(self.pool.codes[rows].astype(np.float32)), torch.from_numpy(self.pool.features[rows].astype(np.float32))
+        return torch.from_numpy(self.pool.codes[rows].astype(np.float32)), torch.from_numpy(
+            self.pool.features[rows].astype(np.float32)
+        )
 
 
 @torch.no_grad()
@@ -276,7 +361,9 @@ def text_scale(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedToke
     Without them the embeddings layer, which alone keeps every word's identity, is drowned by the deeper ones.
     """
     rng = random.Random("text scale")
-    states = encode_text(model, tokenizer, [canonical_prompt(stated_attributes(training_scene(rng))) for _ in range(32)])
+    states = encode_text(
+        model, tokenizer, [canonical_prompt(stated_attributes(training_scene(rng))) for _ in range(32)]
+    )
     layers = states.unflatten(-1, (len(OUT_LAYERS), 256))
     return (1 / layers.square().mean((0, 1, 3)).sqrt())[:, None].expand(-1, 256).flatten()
 
@@ -287,17 +374,34 @@ def _optimizers(trainer: Trainer, learning_rate: float) -> list[torch.optim.Opti
     chosen = {id(p) for p in blocks}
     rest = [p for p in [*trainer.model.parameters(), *trainer.aligner.parameters()] if id(p) not in chosen]
     return [
-        torch.optim.Muon(blocks, lr=learning_rate, weight_decay=0.01, momentum=0.95, ns_steps=4, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            blocks,
+            lr=learning_rate,
+            weight_decay=0.01,
+            momentum=0.95,
+            ns_steps=4,
+            adjust_lr_fn="match_rms_adamw",
+        ),
         torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
 
-def train_flow(folder: Path, steps: int, *, generations: int = 14, edits: int = 20, learning_rate: float = 1.5e-3, pairs: int = 20000, rank: int = 0, world: int = 1) -> None:
+def train_flow(
+    folder: Path,
+    steps: int,
+    *,
+    generations: int = 14,
+    edits: int = 20,
+    learning_rate: float = 1.5e-3,
+    pairs: int = 20000,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
     """Train on this process's share. With `world` > 1, gloo must have been set up by `init_processes`."""
     tokenizer, basis = load_tokenizer(folder), fit_basis(folder)
     pool = Pool(folder / "pool", pairs)
     pool.open()
-    pool.fill(load_language_model(folder, tokenizer), basis, rank, world)
+    pool.fill(load_language_model(folder, tokenizer).to(training_device()), basis, rank, world)
     if world > 1:
         dist.barrier()
     trainer = Trainer(folder, pool, seed=rank)
@@ -305,7 +409,13 @@ def train_flow(folder: Path, steps: int, *, generations: int = 14, edits: int = 
     muon, adamw = _optimizers(trainer, learning_rate)
     run = TrainingRun(
         folder / ("flow" if rank == 0 else f"flow-rank{rank}"),
-        {"model": trainer.model, "average": average, "aligner": trainer.aligner, "muon": muon, "adamw": adamw},
+        {
+            "model": trainer.model,
+            "average": average,
+            "aligner": trainer.aligner,
+            "muon": muon,
+            "adamw": adamw,
+        },
         save_seconds=180,
     )
     trainer.rng = random.Random(f"flow {rank} from {run.step}")
@@ -334,7 +444,13 @@ def train_flow(folder: Path, steps: int, *, generations: int = 14, edits: int = 
         if step % 50 == 49 and rank == 0:
             means = np.mean(recent, axis=0)
             recent.clear()
-            run.log(draw=round(means[0], 4), edit=round(means[1], 4), draw_align=round(means[2], 4), edit_align=round(means[3], 4), samples=(step + 1) * world * (generations + edits))
+            run.log(
+                draw=round(means[0], 4),
+                edit=round(means[1], 4),
+                draw_align=round(means[2], 4),
+                edit_align=round(means[3], 4),
+                samples=(step + 1) * world * (generations + edits),
+            )
 
 
 def _average_gradients(parameters: list[torch.nn.Parameter], world: int) -> None:
@@ -358,14 +474,36 @@ def init_processes(rank: int, world: int, port: int = 29511) -> None:
 class Sampler:
     """Batched sampling for quick looks and for the learning curve; people are served by the runtime's own loop."""
 
-    def __init__(self, transformer: Flux3Transformer2DModel, language_model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, scale: torch.Tensor) -> None:
-        self.transformer, self.language_model, self.tokenizer, self.scale = transformer, language_model, tokenizer, scale
+    def __init__(
+        self,
+        transformer: Flux3Transformer2DModel,
+        language_model: Qwen3VLForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerFast,
+        scale: torch.Tensor,
+    ) -> None:
+        self.transformer, self.language_model, self.tokenizer, self.scale = (
+            transformer,
+            language_model,
+            tokenizer,
+            scale,
+        )
 
     @torch.no_grad()
-    def sample(self, prompts: list[str], *, reference: torch.Tensor | None = None, steps: int = 8, guidance: float = 2.0, seed: int = 0, on_step: Callable[[int], None] | None = None) -> torch.Tensor:
+    def sample(
+        self,
+        prompts: list[str],
+        *,
+        reference: torch.Tensor | None = None,
+        steps: int = 8,
+        guidance: float = 2.0,
+        seed: int = 0,
+        on_step: Callable[[int], None] | None = None,
+    ) -> torch.Tensor:
         """Latents (B, 32, 16, 16) for prompts, or for instructions over reference latents of the same shape."""
         count = len(prompts)
-        text = encode_text(self.language_model, self.tokenizer, [*prompts, *[""] * count]).float() * self.scale
+        text = (
+            encode_text(self.language_model, self.tokenizer, [*prompts, *[""] * count]).float() * self.scale
+        )
         x = torch.randn(count, GRID * GRID, 4 * CHANNELS, generator=torch.Generator().manual_seed(seed))
         context = None if reference is None else pack(reference).repeat(2, 1, 1)
         sigmas = sigma_schedule(steps, shift=SHIFT)
@@ -385,24 +523,8 @@ def load_sampler(folder: Path) -> Sampler:
     tokenizer = load_tokenizer(folder)
     language_model = load_language_model(folder, tokenizer)
     transformer = build_transformer()
-    saved = torch.load(folder / "flow" / "last.pt", weights_only=True)["average"]
-    transformer.load_state_dict({key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")})
+    saved = torch.load(folder / "flow" / "last.pt", weights_only=True, map_location="cpu")["average"]
+    transformer.load_state_dict(
+        {key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")}
+    )
     return Sampler(transformer.eval(), language_model, tokenizer, text_scale(language_model, tokenizer))
-
-
-if __name__ == "__main__":
-    import argparse
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--rank", type=int, default=0)
-    parser.add_argument("--world", type=int, default=1)
-    parser.add_argument("--pairs", type=int, default=20000)
-    given = parser.parse_args()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // given.world))
-    if given.world > 1:
-        init_processes(given.rank, given.world)
-    began = time.perf_counter()
-    train_flow(given.folder, given.steps, pairs=given.pairs, rank=given.rank, world=given.world)
-    print(f"done in {(time.perf_counter() - began) / 60:.1f} minutes")

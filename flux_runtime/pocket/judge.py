@@ -8,17 +8,35 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_model, save_model
 
-from flux_runtime.pocket.progress import TrainingRun, warmup_cosine
+from flux_runtime.pocket.progress import TrainingRun, training_device, warmup_cosine
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
 from flux_runtime.pocket.vae import LatentBasis, fit_basis
-from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, Scene, Thing, draw_array, random_layout, random_scene
+from flux_runtime.pocket.world import (
+    ATTRIBUTES,
+    COLORS,
+    KINDS,
+    SIDES,
+    Scene,
+    Thing,
+    draw_array,
+    random_layout,
+    random_scene,
+)
 
-HEADS = {**{key: len(values) for key, values in ATTRIBUTES.items()}, **{f"{side}_{what}": count + 1 for side in SIDES for what, count in (("kind", len(KINDS)), ("color", len(COLORS)))}}
+HEADS = {
+    **{key: len(values) for key, values in ATTRIBUTES.items()},
+    **{
+        f"{side}_{what}": count + 1
+        for side in SIDES
+        for what, count in (("kind", len(KINDS)), ("color", len(COLORS)))
+    },
+}
 
 
 class Judge(torch.nn.Module):
@@ -29,9 +47,15 @@ class Judge(torch.nn.Module):
         widths = (3, 24, 48, 64, 96, 96)
         layers: list[torch.nn.Module] = []
         for before, after in zip(widths, widths[1:], strict=False):
-            layers += [torch.nn.Conv2d(before, after, 3, 2, 1, bias=False), torch.nn.BatchNorm2d(after), torch.nn.ReLU()]
+            layers += [
+                torch.nn.Conv2d(before, after, 3, 2, 1, bias=False),
+                torch.nn.BatchNorm2d(after),
+                torch.nn.ReLU(),
+            ]
         self.trunk = torch.nn.Sequential(*layers)  # (B, 96, 4, 4) of the half-size picture
-        self.heads = torch.nn.ModuleDict({name: torch.nn.Linear(96 * 16, count) for name, count in HEADS.items()})
+        self.heads = torch.nn.ModuleDict(
+            {name: torch.nn.Linear(96 * 16, count) for name, count in HEADS.items()}
+        )
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         features = self.trunk(F.avg_pool2d(images, 2)).flatten(1)
@@ -55,14 +79,14 @@ class Judge(torch.nn.Module):
 
 def image_batch(images: list[Image.Image]) -> torch.Tensor:
     """PIL pictures -> (B, 3, 256, 256) in [-1, 1], resized where needed."""
-    import numpy as np
-
     arrays = [np.asarray(image.convert("RGB").resize((256, 256)), np.float32) for image in images]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def targets(scenes: list[Scene]) -> dict[str, torch.Tensor]:
-    rows: dict[str, list[int]] = {key: [values.index(getattr(scene, key)) for scene in scenes] for key, values in ATTRIBUTES.items()}
+    rows: dict[str, list[int]] = {
+        key: [values.index(getattr(scene, key)) for scene in scenes] for key, values in ATTRIBUTES.items()
+    }
     for side in SIDES:
         things = [scene.things.get(side) for scene in scenes]
         rows[f"{side}_kind"] = [KINDS.index(thing.kind) + 1 if thing else 0 for thing in things]
@@ -76,15 +100,20 @@ def _softened(rng: random.Random, basis: LatentBasis, images: torch.Tensor) -> t
     chosen = torch.tensor([rng.random() < 0.4 for _ in images])
     if chosen.any():
         codes = basis.encode(images[chosen])
-        images[chosen] = basis.decode(codes + 0.25 * torch.rand(len(codes), 1, 1, 1) * torch.randn_like(codes))
-    images = images * (0.9 + 0.2 * torch.rand(len(images), 1, 1, 1)) + 0.05 * torch.randn(len(images), 1, 1, 1)
+        images[chosen] = basis.decode(
+            codes + 0.25 * torch.rand(len(codes), 1, 1, 1) * torch.randn_like(codes)
+        )
+    images = images * (0.9 + 0.2 * torch.rand(len(images), 1, 1, 1)) + 0.05 * torch.randn(
+        len(images), 1, 1, 1
+    )
     return (images + 0.08 * torch.rand(len(images), 1, 1, 1) * torch.randn_like(images)).clamp(-1, 1)
 
 
 def train_judge(folder: Path, steps: int = 1500, batch: int = 32, learning_rate: float = 3e-3) -> None:
+    device = training_device()
     basis = fit_basis(folder)
     torch.manual_seed(2)
-    model = Judge()
+    model = Judge().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.02)
     run = TrainingRun(folder / "judge", {"model": model, "optimizer": optimizer})
     rng = random.Random(f"judge from {run.step}")
@@ -93,10 +122,18 @@ def train_judge(folder: Path, steps: int = 1500, batch: int = 32, learning_rate:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
         scenes = [scene for scene in (random_scene(rng) for _ in range(batch)) if scene not in unseen]
-        images = torch.stack([torch.from_numpy(draw_array(scene, random_layout(rng))) for scene in scenes]).permute(0, 3, 1, 2) * 2 - 1
+        images = (
+            torch.stack(
+                [torch.from_numpy(draw_array(scene, random_layout(rng))) for scene in scenes]
+            ).permute(0, 3, 1, 2)
+            * 2
+            - 1
+        )
         model.train()
-        logits = model(_softened(rng, basis, images))
-        loss = torch.stack([F.cross_entropy(logits[name], wanted) for name, wanted in targets(scenes).items()]).sum()
+        logits = model(_softened(rng, basis, images).to(device))
+        loss = torch.stack(
+            [F.cross_entropy(logits[name], wanted.to(device)) for name, wanted in targets(scenes).items()]
+        ).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -106,7 +143,9 @@ def train_judge(folder: Path, steps: int = 1500, batch: int = 32, learning_rate:
 
 def save_judge(folder: Path, target: Path) -> None:
     model = Judge()
-    model.load_state_dict(torch.load(folder / "judge" / "last.pt", weights_only=True)["model"])
+    model.load_state_dict(
+        torch.load(folder / "judge" / "last.pt", weights_only=True, map_location="cpu")["model"]
+    )
     save_model(model.eval().half(), str(target))
 
 

@@ -10,11 +10,13 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from flux_runtime.pocket.vocabulary import plain, spellings
+from flux_runtime.pocket.vocabulary import spellings
 from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, Scene, Thing
 
 Language = str  # "en" or "zh"
-Stated = Mapping[str, object]  # the attributes a sentence states: character, outfit, action, setting, weather, left, right
+Stated = Mapping[
+    str, object
+]  # the attributes a sentence states: character, outfit, action, setting, weather, left, right
 
 
 def article(noun: str) -> str:
@@ -23,7 +25,13 @@ def article(noun: str) -> str:
 
 # ---- canonical forms -----------------------------------------------------------------------------------------------
 
-_PLACE = {"greenhouse": "in a greenhouse", "beach": "on the beach", "city": "in the city", "forest": "in the forest", "mars": "on mars"}
+_PLACE = {
+    "greenhouse": "in a greenhouse",
+    "beach": "on the beach",
+    "city": "in the city",
+    "forest": "in the forest",
+    "mars": "on mars",
+}
 
 
 def canonical_prompt(stated: Stated) -> str:
@@ -100,7 +108,11 @@ def apply_change(scene: Scene, change: Change) -> Scene:
             raise ValueError(f"there is already an object on the {change.side}")
         after = scene.with_thing(change.side, change.value)
     else:
-        side = change.target if change.target in SIDES else next((s for s, t in scene.things.items() if t.kind == change.target), None)
+        side = (
+            change.target
+            if change.target in SIDES
+            else next((s for s, t in scene.things.items() if t.kind == change.target), None)
+        )
         thing = scene.things.get(side or "")
         if side is None or thing is None:
             raise ValueError(f"there is no {change.target}")
@@ -131,7 +143,9 @@ def random_change(rng: random.Random, scene: Scene, kind: str | None = None) -> 
     if type_ == "remove":
         return Change("remove", target=target)
     if type_ == "recolor":
-        return Change("recolor", rng.choice([color for color in COLORS if color != things[side].color]), target)
+        return Change(
+            "recolor", rng.choice([color for color in COLORS if color != things[side].color]), target
+        )
     return Change("replace", rng.choice(kinds), target)
 
 
@@ -154,17 +168,68 @@ def _place_en(rng: random.Random, setting: str) -> str:
 
 
 _WEATHER_TAIL_EN = {
-    "sunny": ("sunny", "sunny day", "on a sunny day", "in the sunshine", "in the sun", "under a bright sun", "clear weather", "with the sun shining", "in sunny weather", "the sun is out"),
-    "rainy": ("rainy", "rainy day", "on a rainy day", "in the rain", "while it rains", "in rainy weather", "it is raining", "in pouring rain", "with rain falling"),
-    "snowy": ("snowy", "snowy day", "on a snowy day", "in the snow", "while it snows", "in snowy weather", "it is snowing", "with snow falling", "snowflakes falling"),
-    "night": ("night", "at night", "at nighttime", "in the moonlight", "under the moon", "under the stars", "at midnight", "in the dark", "night scene", "late in the evening"),
+    "sunny": (
+        "sunny",
+        "sunny day",
+        "on a sunny day",
+        "in the sunshine",
+        "in the sun",
+        "under a bright sun",
+        "clear weather",
+        "with the sun shining",
+        "in sunny weather",
+        "the sun is out",
+    ),
+    "rainy": (
+        "rainy",
+        "rainy day",
+        "on a rainy day",
+        "in the rain",
+        "while it rains",
+        "in rainy weather",
+        "it is raining",
+        "in pouring rain",
+        "with rain falling",
+    ),
+    "snowy": (
+        "snowy",
+        "snowy day",
+        "on a snowy day",
+        "in the snow",
+        "while it snows",
+        "in snowy weather",
+        "it is snowing",
+        "with snow falling",
+        "snowflakes falling",
+    ),
+    "night": (
+        "night",
+        "at night",
+        "at nighttime",
+        "in the moonlight",
+        "under the moon",
+        "under the stars",
+        "at midnight",
+        "in the dark",
+        "night scene",
+        "late in the evening",
+    ),
 }
 _WEATHER_HEAD_EN = {"sunny": ("sunny",), "rainy": ("rainy",), "snowy": ("snowy",), "night": ("dark",)}
 
 
 def _thing_en(rng: random.Random, thing: Thing, side: str) -> str:
     noun = f"{name(rng, thing.color, 'en', 0.9)} {name(rng, thing.kind, 'en', 0.8)}"
-    where = rng.choice((f"on the {side}", f"on the {side}", f"to the {side}", f"at the {side}", f"on the {side} side", f"on its {side}"))
+    where = rng.choice(
+        (
+            f"on the {side}",
+            f"on the {side}",
+            f"to the {side}",
+            f"at the {side}",
+            f"on the {side} side",
+            f"on its {side}",
+        )
+    )
     if rng.random() < 0.15:
         return f"{where} {article(noun)}"
     return f"{rng.choice(('', 'with ', 'and ', ''))}{article(noun)} {where}"
@@ -175,18 +240,30 @@ def _clothed_en(rng: random.Random, who: str, outfit: object) -> str:
         return who
     suit = name(rng, "space suit", "en")
     if outfit == "none":
-        return f"{who} {rng.choice(('without', 'not wearing', 'with no'))} {suit if rng.random() < 0.3 else 'a ' + suit}".replace("with no a", "with no")
+        return f"{who} {rng.choice(('without', 'not wearing', 'with no'))} {suit if rng.random() < 0.3 else 'a ' + suit}".replace(
+            "with no a", "with no"
+        )
     if rng.random() < 0.12:
         return f"{who} {rng.choice(('dressed as an astronaut', 'as an astronaut'))}"
     return f"{who} {rng.choice(('in a', 'wearing a', 'with a', 'dressed in a', 'in its'))} {suit}{''}"
 
 
 def _caption_en(rng: random.Random, stated: Stated) -> str:
-    character, action, setting, weather = (stated.get(key) for key in ("character", "action", "setting", "weather"))
+    character, action, setting, weather = (
+        stated.get(key) for key in ("character", "action", "setting", "weather")
+    )
     who = name(rng, str(character), "en") if character else rng.choice(("someone", "somebody", "a character"))
-    who = _clothed_en(rng, f"{rng.choice(('a', 'a', 'a', 'the', ''))} {who}".strip() if character else who, stated.get("outfit"))
+    who = _clothed_en(
+        rng,
+        f"{rng.choice(('a', 'a', 'a', 'the', ''))} {who}".strip() if character else who,
+        stated.get("outfit"),
+    )
     doing = name(rng, str(action), "en") if action else ""
-    if doing and rng.random() < 0.12 and doing not in ("with an umbrella", "under an umbrella", "asleep", "fast asleep"):
+    if (
+        doing
+        and rng.random() < 0.12
+        and doing not in ("with an umbrella", "under an umbrella", "asleep", "fast asleep")
+    ):
         doing = rng.choice(("that is ", "who is ", "busy ")) + doing
     place = _place_en(rng, str(setting)) if setting else ""
     if not character and not action and "outfit" not in stated and rng.random() < 0.5:
@@ -225,24 +302,52 @@ _WEATHER_ZH = {
 
 def _place_zh(rng: random.Random, setting: str) -> str:
     noun = name(rng, setting, "zh")
-    return rng.choice(("在", "在", "")) + noun + ("" if noun.endswith(("里", "上", "边")) else rng.choice(("里", "里", "上", "")) if setting not in ("mars", "beach") else rng.choice(("上", "上", "")))
+    return (
+        rng.choice(("在", "在", ""))
+        + noun
+        + (
+            ""
+            if noun.endswith(("里", "上", "边"))
+            else rng.choice(("里", "里", "上", ""))
+            if setting not in ("mars", "beach")
+            else rng.choice(("上", "上", ""))
+        )
+    )
 
 
 def _thing_zh(rng: random.Random, thing: Thing, side: str) -> str:
     color = name(rng, thing.color, "zh")
     kind = name(rng, thing.kind, "zh", 0.8)
-    measure = {"flower": "朵", "bird": "只", "balloon": "个", "ball": "个", "mushroom": "个", "star": "颗"}[thing.kind]
-    noun = f"{rng.choice((f'一{measure}', f'一{measure}', f'个' if measure == '个' else measure, ''))}{color}{'的' if color.endswith('色') and rng.random() < 0.8 else ''}{kind}"
-    where = {"left": ("左边", "左侧", "左面", "画面左边"), "right": ("右边", "右侧", "右面", "画面右边")}[side]
-    return f"{rng.choice(where)}{rng.choice(('有', '是', '放', '有', ''))}{noun}" if rng.random() < 0.85 else f"{noun}在{rng.choice(where)}"
+    measure = {"flower": "朵", "bird": "只", "balloon": "个", "ball": "个", "mushroom": "个", "star": "颗"}[
+        thing.kind
+    ]
+    noun = f"{rng.choice((f'一{measure}', f'一{measure}', '个' if measure == '个' else measure, ''))}{color}{'的' if color.endswith('色') and rng.random() < 0.8 else ''}{kind}"
+    where = {"left": ("左边", "左侧", "左面", "画面左边"), "right": ("右边", "右侧", "右面", "画面右边")}[
+        side
+    ]
+    return (
+        f"{rng.choice(where)}{rng.choice(('有', '是', '放', '有', ''))}{noun}"
+        if rng.random() < 0.85
+        else f"{noun}在{rng.choice(where)}"
+    )
 
 
 def _caption_zh(rng: random.Random, stated: Stated) -> str:
-    character, action, setting, weather = (stated.get(key) for key in ("character", "action", "setting", "weather"))
+    character, action, setting, weather = (
+        stated.get(key) for key in ("character", "action", "setting", "weather")
+    )
     suit = name(rng, "space suit", "zh")
-    clothes = {None: "", "space suit": rng.choice(("穿", "穿着", "身穿", "身着")) + suit, "none": rng.choice(("不穿", "没穿", "没有穿")) + suit}[stated.get("outfit")]  # type: ignore[index]
-    measure = "个" if character in (None, "robot") else rng.choice(("只", "只", "条" if character == "dog" else "只"))
-    who = (name(rng, str(character), "zh") if character else rng.choice(("人", "家伙", "角色")))
+    clothes = {
+        None: "",
+        "space suit": rng.choice(("穿", "穿着", "身穿", "身着")) + suit,
+        "none": rng.choice(("不穿", "没穿", "没有穿")) + suit,
+    }[stated.get("outfit")]  # type: ignore[index]
+    measure = (
+        "个"
+        if character in (None, "robot")
+        else rng.choice(("只", "只", "条" if character == "dog" else "只"))
+    )
+    who = name(rng, str(character), "zh") if character else rng.choice(("人", "家伙", "角色"))
     doing = name(rng, str(action), "zh") if action else ""
     place = _place_zh(rng, str(setting)) if setting else ""
     sky = rng.choice(_WEATHER_ZH[str(weather)]) if weather else ""
@@ -263,7 +368,11 @@ def _caption_zh(rng: random.Random, stated: Stated) -> str:
     pieces = [core]
     if sky:
         if rng.random() < 0.4:
-            pieces = [sky + rng.choice(("，", "的时候，", "，", "")) + core] if rng.random() < 0.7 else [f"{sky}的{core}"]
+            pieces = (
+                [sky + rng.choice(("，", "的时候，", "，", "")) + core]
+                if rng.random() < 0.7
+                else [f"{sky}的{core}"]
+            )
         else:
             pieces.append(sky)
     things = [_thing_zh(rng, thing, side) for side in SIDES if isinstance(thing := stated.get(side), Thing)]
@@ -280,7 +389,9 @@ def caption(rng: random.Random, stated: Stated, language: Language) -> str:
 
 def stated_attributes(scene: Scene) -> dict[str, object]:
     """Everything there is to say of the scene; the outfit only when there is one."""
-    stated: dict[str, object] = {key: getattr(scene, key) for key in ATTRIBUTES if key != "outfit" or scene.outfit != "none"}
+    stated: dict[str, object] = {
+        key: getattr(scene, key) for key in ATTRIBUTES if key != "outfit" or scene.outfit != "none"
+    }
     return {**stated, **scene.things}
 
 
@@ -314,28 +425,61 @@ def instruction(rng: random.Random, change: Change, language: Language, scene: S
 
 def _instruction_en(rng: random.Random, change: Change, scene: Scene | None) -> str:
     pick = rng.choice
-    who = pick(("it", "it", "him", "her", "them", "the character")) if scene is None or rng.random() < 0.5 else f"the {name(rng, scene.character, 'en')}"
+    who = (
+        pick(("it", "it", "him", "her", "them", "the character"))
+        if scene is None or rng.random() < 0.5
+        else f"the {name(rng, scene.character, 'en')}"
+    )
     he = {"him": "he", "her": "she", "them": "they"}.get(who, who)
     value = str(change.value)
     if change.target in SIDES:
-        target = pick((f"the object on the {change.target}", f"the thing on the {change.target}", f"the one on the {change.target}", f"what is on the {change.target}"))
+        target = pick(
+            (
+                f"the object on the {change.target}",
+                f"the thing on the {change.target}",
+                f"the one on the {change.target}",
+                f"what is on the {change.target}",
+            )
+        )
     else:
         target = f"the {name(rng, change.target, 'en', 0.85)}" if change.target else ""
         if change.target and scene is not None and rng.random() < 0.2:
-            color = next((thing.color for thing in scene.things.values() if thing.kind == change.target), None)
+            color = next(
+                (thing.color for thing in scene.things.values() if thing.kind == change.target), None
+            )
             target = f"the {color} {change.target}" if color else target
     match change.type:
         case "weather":
             noun = {"sunny": "sunshine", "rainy": "rain", "snowy": "snow", "night": "darkness"}[value]
-            verb = {"sunny": ("be sunny", "clear up", "shine"), "rainy": ("rain", "be raining", "be rainy"), "snowy": ("snow", "be snowing", "be snowy"), "night": ("be night", "get dark", "be dark", "be nighttime")}[value]
+            verb = {
+                "sunny": ("be sunny", "clear up", "shine"),
+                "rainy": ("rain", "be raining", "be rainy"),
+                "snowy": ("snow", "be snowing", "be snowy"),
+                "night": ("be night", "get dark", "be dark", "be nighttime"),
+            }[value]
             adjective = {"night": pick(("night", "nighttime", "dark", "a night scene"))}.get(value, value)
             day = {"night": "a night"}.get(value, f"a {value} day")
             text = pick(
                 (
-                    f"make it {pick(verb)}" if value in ("rainy", "snowy") and rng.random() < 0.5 else f"make it {adjective}",
-                    f"change the weather to {adjective}", f"make the weather {adjective}", f"let it {pick(verb)}", f"i want it to {pick(verb)}",
-                    f"it should {pick(verb)}", f"turn it into {day}", f"make it {day}", f"change it to {day}", f"add {noun}" if value != "night" else "make it night",
-                    f"now {adjective}", f"can it {pick(verb)}", f"set the weather to {adjective}", f"with {noun}", f"what if it was {adjective}", f"{adjective} instead", f"same but {adjective}",
+                    f"make it {pick(verb)}"
+                    if value in ("rainy", "snowy") and rng.random() < 0.5
+                    else f"make it {adjective}",
+                    f"change the weather to {adjective}",
+                    f"make the weather {adjective}",
+                    f"let it {pick(verb)}",
+                    f"i want it to {pick(verb)}",
+                    f"it should {pick(verb)}",
+                    f"turn it into {day}",
+                    f"make it {day}",
+                    f"change it to {day}",
+                    f"add {noun}" if value != "night" else "make it night",
+                    f"now {adjective}",
+                    f"can it {pick(verb)}",
+                    f"set the weather to {adjective}",
+                    f"with {noun}",
+                    f"what if it was {adjective}",
+                    f"{adjective} instead",
+                    f"same but {adjective}",
                 )
             )
             if rng.random() < 0.15:
@@ -345,27 +489,73 @@ def _instruction_en(rng: random.Random, change: Change, scene: Scene | None) -> 
             noun = ("" if value == "mars" else pick(("the ", "a "))) + name(rng, value, "en")
             text = pick(
                 (
-                    f"move {who} to {noun}", f"put {who} {place}", f"change the place to {noun}", f"change the background to {noun}", f"change the setting to {noun}",
-                    f"take {who} to {noun}", f"make it happen {place}", f"set it {place}", f"let {who} be {place}", f"now {place}", f"{place} instead",
-                    f"send {who} to {noun}", f"replace the background by {noun}", f"make the background {noun}", f"i want {who} {place}", f"what about {place}", f"same but {place}", f"{he} should be {place}",
+                    f"move {who} to {noun}",
+                    f"put {who} {place}",
+                    f"change the place to {noun}",
+                    f"change the background to {noun}",
+                    f"change the setting to {noun}",
+                    f"take {who} to {noun}",
+                    f"make it happen {place}",
+                    f"set it {place}",
+                    f"let {who} be {place}",
+                    f"now {place}",
+                    f"{place} instead",
+                    f"send {who} to {noun}",
+                    f"replace the background by {noun}",
+                    f"make the background {noun}",
+                    f"i want {who} {place}",
+                    f"what about {place}",
+                    f"same but {place}",
+                    f"{he} should be {place}",
                 )
             )
         case "action":
             doing, base = name(rng, value, "en"), _base(rng, value)
             text = pick(
                 (
-                    f"make {who} {base}", f"let {who} {base}", f"{he} should {base}", f"{he} should be {doing}", f"change the action to {doing}", f"have {who} {base}",
-                    f"now {doing}", f"i want {who} to {base}", f"make {who} start {doing}", f"show {who} {doing}", f"instead {who} is {doing}", f"can {he} {base}",
-                    f"let {who} be {doing}", f"{doing} instead", f"same but {doing}", f"now {he} is {doing}", f"get {who} to {base}",
+                    f"make {who} {base}",
+                    f"let {who} {base}",
+                    f"{he} should {base}",
+                    f"{he} should be {doing}",
+                    f"change the action to {doing}",
+                    f"have {who} {base}",
+                    f"now {doing}",
+                    f"i want {who} to {base}",
+                    f"make {who} start {doing}",
+                    f"show {who} {doing}",
+                    f"instead {who} is {doing}",
+                    f"can {he} {base}",
+                    f"let {who} be {doing}",
+                    f"{doing} instead",
+                    f"same but {doing}",
+                    f"now {he} is {doing}",
+                    f"get {who} to {base}",
                 )
             )
         case "character":
             new = article(name(rng, value, "en"))
-            old = f"the {name(rng, scene.character, 'en')}" if scene is not None else pick(("the character", "it", "the animal"))
+            old = (
+                f"the {name(rng, scene.character, 'en')}"
+                if scene is not None
+                else pick(("the character", "it", "the animal"))
+            )
             text = pick(
                 (
-                    f"change {old} to {new}", f"change {old} into {new}", f"turn {old} into {new}", f"replace {old} with {new}", f"replace {old} by {new}", f"make it {new}",
-                    f"swap {old} for {new}", f"change the character to {new}", f"i want {new} instead", f"{new} instead of {old}", f"it should be {new}", f"use {new} instead", f"same but with {new}", f"make {old} {new}", f"with {new} instead",
+                    f"change {old} to {new}",
+                    f"change {old} into {new}",
+                    f"turn {old} into {new}",
+                    f"replace {old} with {new}",
+                    f"replace {old} by {new}",
+                    f"make it {new}",
+                    f"swap {old} for {new}",
+                    f"change the character to {new}",
+                    f"i want {new} instead",
+                    f"{new} instead of {old}",
+                    f"it should be {new}",
+                    f"use {new} instead",
+                    f"same but with {new}",
+                    f"make {old} {new}",
+                    f"with {new} instead",
                 )
             )
         case "outfit":
@@ -373,88 +563,347 @@ def _instruction_en(rng: random.Random, change: Change, scene: Scene | None) -> 
             if value == "space suit":
                 text = pick(
                     (
-                        f"put on a {suit}", f"put {who} in a {suit}", f"give {who} a {suit}", f"dress {who} in a {suit}", f"add a {suit}", f"let {who} wear a {suit}", f"make {who} wear a {suit}",
-                        f"{he} should wear a {suit}", f"put a {suit} on {who}", f"with a {suit}", f"make {who} an astronaut", f"dress {who} as an astronaut", f"now in a {suit}", f"change the outfit to a {suit}",
+                        f"put on a {suit}",
+                        f"put {who} in a {suit}",
+                        f"give {who} a {suit}",
+                        f"dress {who} in a {suit}",
+                        f"add a {suit}",
+                        f"let {who} wear a {suit}",
+                        f"make {who} wear a {suit}",
+                        f"{he} should wear a {suit}",
+                        f"put a {suit} on {who}",
+                        f"with a {suit}",
+                        f"make {who} an astronaut",
+                        f"dress {who} as an astronaut",
+                        f"now in a {suit}",
+                        f"change the outfit to a {suit}",
                     )
                 )
             else:
                 text = pick(
                     (
-                        f"take off the {suit}", f"remove the {suit}", f"no {suit}", f"without the {suit}", f"take the {suit} off", f"get rid of the {suit}", f"{he} should not wear a {suit}",
-                        f"let {who} take off the {suit}", f"drop the {suit}", f"no more {suit}", f"take away the {suit}", f"undress the {suit}",
+                        f"take off the {suit}",
+                        f"remove the {suit}",
+                        f"no {suit}",
+                        f"without the {suit}",
+                        f"take the {suit} off",
+                        f"get rid of the {suit}",
+                        f"{he} should not wear a {suit}",
+                        f"let {who} take off the {suit}",
+                        f"drop the {suit}",
+                        f"no more {suit}",
+                        f"take away the {suit}",
+                        f"undress the {suit}",
                     )
                 )
         case "add":
             assert isinstance(change.value, Thing)
             noun = f"{name(rng, change.value.color, 'en', 0.9)} {name(rng, change.value.kind, 'en', 0.85)}"
-            where = pick((f"on the {change.side}", f"on the {change.side}", f"to the {change.side}", f"on the {change.side} side", f"at the {change.side}"))
+            where = pick(
+                (
+                    f"on the {change.side}",
+                    f"on the {change.side}",
+                    f"to the {change.side}",
+                    f"on the {change.side} side",
+                    f"at the {change.side}",
+                )
+            )
             text = pick(
                 (
-                    f"add a {noun} {where}", f"put a {noun} {where}", f"place a {noun} {where}", f"draw a {noun} {where}", f"i want a {noun} {where}", f"there should be a {noun} {where}",
-                    f"{where} add a {noun}", f"add {where} a {noun}", f"give {who} a {noun} {where}", f"a {noun} {where} too", f"with a {noun} {where}", f"include a {noun} {where}", f"{where}, put a {noun}", f"set a {noun} {where}",
+                    f"add a {noun} {where}",
+                    f"put a {noun} {where}",
+                    f"place a {noun} {where}",
+                    f"draw a {noun} {where}",
+                    f"i want a {noun} {where}",
+                    f"there should be a {noun} {where}",
+                    f"{where} add a {noun}",
+                    f"add {where} a {noun}",
+                    f"give {who} a {noun} {where}",
+                    f"a {noun} {where} too",
+                    f"with a {noun} {where}",
+                    f"include a {noun} {where}",
+                    f"{where}, put a {noun}",
+                    f"set a {noun} {where}",
                 )
             )
         case "remove":
-            text = pick((f"remove {target}", f"delete {target}", f"take away {target}", f"get rid of {target}", f"erase {target}", f"take {target} out", f"without {target}", f"i do not want {target}", f"{target} should go", f"drop {target}", f"lose {target}", f"no more {target.removeprefix('the ')}"))
+            text = pick(
+                (
+                    f"remove {target}",
+                    f"delete {target}",
+                    f"take away {target}",
+                    f"get rid of {target}",
+                    f"erase {target}",
+                    f"take {target} out",
+                    f"without {target}",
+                    f"i do not want {target}",
+                    f"{target} should go",
+                    f"drop {target}",
+                    f"lose {target}",
+                    f"no more {target.removeprefix('the ')}",
+                )
+            )
         case "recolor":
             text = pick(
                 (
-                    f"make {target} {value}", f"change {target} to {value}", f"color {target} {value}", f"paint {target} {value}", f"turn {target} {value}", f"{target} should be {value}",
-                    f"change the color of {target} to {value}", f"i want {target} to be {value}", f"make the color of {target} {value}", f"recolor {target} to {value}", f"let {target} be {value}", f"change the colour of {target} to {value}",
+                    f"make {target} {value}",
+                    f"change {target} to {value}",
+                    f"color {target} {value}",
+                    f"paint {target} {value}",
+                    f"turn {target} {value}",
+                    f"{target} should be {value}",
+                    f"change the color of {target} to {value}",
+                    f"i want {target} to be {value}",
+                    f"make the color of {target} {value}",
+                    f"recolor {target} to {value}",
+                    f"let {target} be {value}",
+                    f"change the colour of {target} to {value}",
                 )
             )
         case _:
             new = f"a {name(rng, value, 'en', 0.9)}"
-            text = pick((f"replace {target} by {new}", f"replace {target} with {new}", f"change {target} to {new}", f"change {target} into {new}", f"turn {target} into {new}", f"swap {target} for {new}", f"make {target} {new}", f"{new} instead of {target}"))
+            text = pick(
+                (
+                    f"replace {target} by {new}",
+                    f"replace {target} with {new}",
+                    f"change {target} to {new}",
+                    f"change {target} into {new}",
+                    f"turn {target} into {new}",
+                    f"swap {target} for {new}",
+                    f"make {target} {new}",
+                    f"{new} instead of {target}",
+                )
+            )
     return text
 
 
 def _instruction_zh(rng: random.Random, change: Change, scene: Scene | None) -> str:
     pick = rng.choice
-    who = pick(("它", "它", "他", "她")) if scene is None or rng.random() < 0.5 else name(rng, scene.character, "zh")
+    who = (
+        pick(("它", "它", "他", "她"))
+        if scene is None or rng.random() < 0.5
+        else name(rng, scene.character, "zh")
+    )
     value = str(change.value)
     make = pick(("改成", "换成", "变成", "改为"))
     if change.target in SIDES:
-        target = {"left": pick(("左边的东西", "左边那个", "左边的物体", "左侧的东西")), "right": pick(("右边的东西", "右边那个", "右边的物体", "右侧的东西"))}[str(change.target)]
+        target = {
+            "left": pick(("左边的东西", "左边那个", "左边的物体", "左侧的东西")),
+            "right": pick(("右边的东西", "右边那个", "右边的物体", "右侧的东西")),
+        }[str(change.target)]
     else:
-        target = pick(("", "", "那个", "这个")) + name(rng, change.target, "zh", 0.85) if change.target else ""
+        target = (
+            pick(("", "", "那个", "这个")) + name(rng, change.target, "zh", 0.85) if change.target else ""
+        )
         if change.target and scene is not None and rng.random() < 0.2:
-            color = next((thing.color for thing in scene.things.values() if thing.kind == change.target), None)
-            target = f"{name(rng, color, 'zh')}{change.target and name(rng, change.target, 'zh', 0.9)}" if color else target
+            color = next(
+                (thing.color for thing in scene.things.values() if thing.kind == change.target), None
+            )
+            target = (
+                f"{name(rng, color, 'zh')}{change.target and name(rng, change.target, 'zh', 0.9)}"
+                if color
+                else target
+            )
     match change.type:
         case "weather":
-            day = pick({"sunny": ("晴天", "大晴天", "阳光明媚", "出太阳"), "rainy": ("下雨天", "雨天", "下雨", "大雨"), "snowy": ("下雪天", "雪天", "下雪", "大雪"), "night": ("夜晚", "晚上", "夜里", "黑夜", "夜景")}[value])
-            verb = pick({"sunny": ("出太阳", "放晴"), "rainy": ("下雨", "下点雨", "下起雨来"), "snowy": ("下雪", "下点雪", "下起雪来"), "night": ("天黑", "到晚上")}[value])
-            text = pick((f"{make}{day}", f"把天气{make}{day}", f"天气{make}{day}", f"让它{verb}" if value in ("rainy", "snowy") else f"让天气{make}{day}", f"让天{verb}" if value != "night" else "让天黑下来", f"我想要{day}", f"要{day}", f"现在{make}{day}", f"{day}吧", f"换个天气，{day}", f"要是{verb}就好了", f"背景{make}{day}"))
+            day = pick(
+                {
+                    "sunny": ("晴天", "大晴天", "阳光明媚", "出太阳"),
+                    "rainy": ("下雨天", "雨天", "下雨", "大雨"),
+                    "snowy": ("下雪天", "雪天", "下雪", "大雪"),
+                    "night": ("夜晚", "晚上", "夜里", "黑夜", "夜景"),
+                }[value]
+            )
+            verb = pick(
+                {
+                    "sunny": ("出太阳", "放晴"),
+                    "rainy": ("下雨", "下点雨", "下起雨来"),
+                    "snowy": ("下雪", "下点雪", "下起雪来"),
+                    "night": ("天黑", "到晚上"),
+                }[value]
+            )
+            text = pick(
+                (
+                    f"{make}{day}",
+                    f"把天气{make}{day}",
+                    f"天气{make}{day}",
+                    f"让它{verb}" if value in ("rainy", "snowy") else f"让天气{make}{day}",
+                    f"让天{verb}" if value != "night" else "让天黑下来",
+                    f"我想要{day}",
+                    f"要{day}",
+                    f"现在{make}{day}",
+                    f"{day}吧",
+                    f"换个天气，{day}",
+                    f"要是{verb}就好了",
+                    f"背景{make}{day}",
+                )
+            )
         case "setting":
             place = name(rng, value, "zh")
-            text = pick((f"把背景{make}{place}", f"场景{make}{place}", f"把{who}放到{place}", f"移到{place}", f"搬到{place}去", f"让{who}去{place}", f"{make}在{place}", f"把地点{make}{place}", f"背景要{place}", f"换到{place}", f"让{who}在{place}", f"带{who}去{place}", f"地方{make}{place}", f"我想让{who}到{place}上" if value == "mars" else f"我想让{who}到{place}"))
+            text = pick(
+                (
+                    f"把背景{make}{place}",
+                    f"场景{make}{place}",
+                    f"把{who}放到{place}",
+                    f"移到{place}",
+                    f"搬到{place}去",
+                    f"让{who}去{place}",
+                    f"{make}在{place}",
+                    f"把地点{make}{place}",
+                    f"背景要{place}",
+                    f"换到{place}",
+                    f"让{who}在{place}",
+                    f"带{who}去{place}",
+                    f"地方{make}{place}",
+                    f"我想让{who}到{place}上" if value == "mars" else f"我想让{who}到{place}",
+                )
+            )
         case "action":
             doing = name(rng, value, "zh")
-            text = pick((f"让{who}{doing}", f"{make}{doing}", f"动作{make}{doing}", f"{who}应该在{doing}", f"叫{who}{doing}", f"现在让{who}{doing}", f"我想看{who}{doing}", f"把动作{make}{doing}", f"让{who}去{doing}", f"{who}{make}在{doing}", f"要{who}{doing}", f"换个动作，{doing}"))
+            text = pick(
+                (
+                    f"让{who}{doing}",
+                    f"{make}{doing}",
+                    f"动作{make}{doing}",
+                    f"{who}应该在{doing}",
+                    f"叫{who}{doing}",
+                    f"现在让{who}{doing}",
+                    f"我想看{who}{doing}",
+                    f"把动作{make}{doing}",
+                    f"让{who}去{doing}",
+                    f"{who}{make}在{doing}",
+                    f"要{who}{doing}",
+                    f"换个动作，{doing}",
+                )
+            )
         case "character":
-            new = pick(("", "一只" if value != "robot" else "一个", "只" if value != "robot" else "个")) + name(rng, value, "zh")
+            new = pick(
+                ("", "一只" if value != "robot" else "一个", "只" if value != "robot" else "个")
+            ) + name(rng, value, "zh")
             old = name(rng, scene.character, "zh") if scene is not None else pick(("角色", "主角", "它"))
-            text = pick((f"把{old}{make}{new}", f"{old}{make}{new}", f"{make}{new}", f"角色{make}{new}", f"把主角{make}{new}", f"用{new}代替{old}", f"不要{old}，要{new}", f"我想要{new}，不要{old}", f"主角换{new}", f"让它变成{new}"))
+            text = pick(
+                (
+                    f"把{old}{make}{new}",
+                    f"{old}{make}{new}",
+                    f"{make}{new}",
+                    f"角色{make}{new}",
+                    f"把主角{make}{new}",
+                    f"用{new}代替{old}",
+                    f"不要{old}，要{new}",
+                    f"我想要{new}，不要{old}",
+                    f"主角换{new}",
+                    f"让它变成{new}",
+                )
+            )
         case "outfit":
             suit = name(rng, "space suit", "zh")
             if value == "space suit":
-                text = pick((f"给{who}穿上{suit}", f"穿上{suit}", f"让{who}穿{suit}", f"加上{suit}", f"让{who}穿着{suit}", f"给{who}加一件{suit}", f"{who}要穿{suit}", f"换上{suit}", f"衣服换成{suit}", f"让{who}当宇航员"))
+                text = pick(
+                    (
+                        f"给{who}穿上{suit}",
+                        f"穿上{suit}",
+                        f"让{who}穿{suit}",
+                        f"加上{suit}",
+                        f"让{who}穿着{suit}",
+                        f"给{who}加一件{suit}",
+                        f"{who}要穿{suit}",
+                        f"换上{suit}",
+                        f"衣服换成{suit}",
+                        f"让{who}当宇航员",
+                    )
+                )
             else:
-                text = pick((f"脱掉{suit}", f"把{suit}脱了", f"去掉{suit}", f"不要{suit}", f"让{who}脱下{suit}", f"别穿{suit}", f"把{suit}去掉", f"不穿{suit}", f"把{who}的{suit}脱掉", f"拿掉{suit}"))
+                text = pick(
+                    (
+                        f"脱掉{suit}",
+                        f"把{suit}脱了",
+                        f"去掉{suit}",
+                        f"不要{suit}",
+                        f"让{who}脱下{suit}",
+                        f"别穿{suit}",
+                        f"把{suit}去掉",
+                        f"不穿{suit}",
+                        f"把{who}的{suit}脱掉",
+                        f"拿掉{suit}",
+                    )
+                )
         case "add":
             assert isinstance(change.value, Thing)
             color = name(rng, change.value.color, "zh")
-            measure = {"flower": "朵", "bird": "只", "balloon": "个", "ball": "个", "mushroom": "个", "star": "颗"}[change.value.kind]
-            noun = pick((f"一{measure}", f"一{measure}", measure, "")) + color + ("的" if color.endswith("色") and rng.random() < 0.8 else "") + name(rng, change.value.kind, "zh", 0.85)
-            where = {"left": pick(("左边", "左侧", "左面")), "right": pick(("右边", "右侧", "右面"))}[str(change.side)]
-            text = pick((f"在{where}加{noun}", f"{where}加{noun}", f"在{where}放{noun}", f"{where}放{noun}", f"{where}再画{noun}", f"在{where}添{noun}", f"{where}加上{noun}", f"{where}要有{noun}", f"给{where}加{noun}", f"加{noun}在{where}", f"{where}来{noun}", f"我想在{where}看到{noun}"))
+            measure = {
+                "flower": "朵",
+                "bird": "只",
+                "balloon": "个",
+                "ball": "个",
+                "mushroom": "个",
+                "star": "颗",
+            }[change.value.kind]
+            noun = (
+                pick((f"一{measure}", f"一{measure}", measure, ""))
+                + color
+                + ("的" if color.endswith("色") and rng.random() < 0.8 else "")
+                + name(rng, change.value.kind, "zh", 0.85)
+            )
+            where = {"left": pick(("左边", "左侧", "左面")), "right": pick(("右边", "右侧", "右面"))}[
+                str(change.side)
+            ]
+            text = pick(
+                (
+                    f"在{where}加{noun}",
+                    f"{where}加{noun}",
+                    f"在{where}放{noun}",
+                    f"{where}放{noun}",
+                    f"{where}再画{noun}",
+                    f"在{where}添{noun}",
+                    f"{where}加上{noun}",
+                    f"{where}要有{noun}",
+                    f"给{where}加{noun}",
+                    f"加{noun}在{where}",
+                    f"{where}来{noun}",
+                    f"我想在{where}看到{noun}",
+                )
+            )
         case "remove":
-            text = pick((f"去掉{target}", f"把{target}去掉", f"删掉{target}", f"把{target}删了", f"不要{target}", f"移除{target}", f"拿走{target}", f"把{target}拿走", f"擦掉{target}", f"{target}不要了", f"把{target}弄没"))
+            text = pick(
+                (
+                    f"去掉{target}",
+                    f"把{target}去掉",
+                    f"删掉{target}",
+                    f"把{target}删了",
+                    f"不要{target}",
+                    f"移除{target}",
+                    f"拿走{target}",
+                    f"把{target}拿走",
+                    f"擦掉{target}",
+                    f"{target}不要了",
+                    f"把{target}弄没",
+                )
+            )
         case "recolor":
             color = name(rng, value, "zh", 0.8)
-            text = pick((f"把{target}{make}{color}", f"{target}{make}{color}", f"把{target}的颜色{make}{color}", f"把{target}涂成{color}", f"让{target}变{color}", f"{target}要{color}的", f"把{target}变{color}", f"{target}的颜色{make}{color}", f"把{target}染成{color}"))
+            text = pick(
+                (
+                    f"把{target}{make}{color}",
+                    f"{target}{make}{color}",
+                    f"把{target}的颜色{make}{color}",
+                    f"把{target}涂成{color}",
+                    f"让{target}变{color}",
+                    f"{target}要{color}的",
+                    f"把{target}变{color}",
+                    f"{target}的颜色{make}{color}",
+                    f"把{target}染成{color}",
+                )
+            )
         case _:
             new = pick(("", "一个", "一个")) + name(rng, value, "zh", 0.9)
-            text = pick((f"把{target}{make}{new}", f"{target}{make}{new}", f"用{new}代替{target}", f"用{new}替换{target}", f"不要{target}，要{new}", f"把{target}替换成{new}"))
+            text = pick(
+                (
+                    f"把{target}{make}{new}",
+                    f"{target}{make}{new}",
+                    f"用{new}代替{target}",
+                    f"用{new}替换{target}",
+                    f"不要{target}，要{new}",
+                    f"把{target}替换成{new}",
+                )
+            )
     return text

@@ -14,10 +14,23 @@ import torch
 import torch.nn.functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from flux_runtime.pocket.language import caption, canonical_instruction, canonical_prompt, instruction, random_change
+from flux_runtime.pocket.language import (
+    canonical_instruction,
+    canonical_prompt,
+    caption,
+    instruction,
+    random_change,
+)
 from flux_runtime.pocket.planning import PlanExample, partial, plan_example
-from flux_runtime.pocket.progress import Average, TrainingRun, warmup_cosine
-from flux_runtime.pocket.questions import OBJECT_QUESTIONS, SCENE_QUESTIONS, YES_NO_QUESTIONS, answer, ask, random_question
+from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
+from flux_runtime.pocket.questions import (
+    OBJECT_QUESTIONS,
+    SCENE_QUESTIONS,
+    YES_NO_QUESTIONS,
+    answer,
+    ask,
+    random_question,
+)
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes, training_scene
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import LatentBasis, fit_basis
@@ -39,7 +52,12 @@ def build_language_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLForCondit
             "num_key_value_heads": 2,
             "head_dim": 64,
             "max_position_embeddings": 1024,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [12, 10, 10], "mrope_interleaved": True},
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [12, 10, 10],
+                "mrope_interleaved": True,
+            },
             "pad_token_id": token("<|endoftext|>"),
             "bos_token_id": token("<|endoftext|>"),
             "eos_token_id": token("<|im_end|>"),
@@ -77,8 +95,10 @@ def patches(images: torch.Tensor) -> torch.Tensor:
 
 def see(model: Qwen3VLForConditionalGeneration, images: torch.Tensor) -> torch.Tensor:
     """Visual tokens (B, 64, 256) of pictures (B, 3, 256, 256) in [-1, 1]."""
-    grid = torch.tensor([[1, GRID, GRID]]).expand(len(images), 3)
-    return model.model.visual(patches(images), grid_thw=grid).pooler_output.unflatten(0, (len(images), GRID * GRID))
+    grid = torch.tensor([[1, GRID, GRID]], device=images.device).expand(len(images), 3)
+    return model.model.visual(patches(images), grid_thw=grid).pooler_output.unflatten(
+        0, (len(images), GRID * GRID)
+    )
 
 
 class Batch:
@@ -94,16 +114,23 @@ class Batch:
         start = len(before)
         rows, columns = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
         text = torch.arange(start).expand(3, -1)
-        picture = torch.stack([torch.zeros(GRID * GRID, dtype=torch.long), rows.flatten(), columns.flatten()]) + start
+        picture = (
+            torch.stack([torch.zeros(GRID * GRID, dtype=torch.long), rows.flatten(), columns.flatten()])
+            + start
+        )
         self.next_position = start + GRID + 1
-        self.prefix_positions = torch.cat([text, picture, torch.full((3, 1), start + GRID)], dim=1)  # (3, prefix)
+        self.prefix_positions = torch.cat(
+            [text, picture, torch.full((3, 1), start + GRID)], dim=1
+        )  # (3, prefix)
 
     def segment(self, question: str, reply: str) -> tuple[list[int], int]:
         """Token ids of one exchange after the picture, and how many of them are question."""
         asked = self.tokenizer(f"{question}<|im_end|>\n<|im_start|>assistant\n").input_ids
         return asked + self.tokenizer(f"{reply}<|im_end|>").input_ids, len(asked)
 
-    def pack(self, exchanges: list[list[tuple[str, str]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    def pack(
+        self, exchanges: list[list[tuple[str, str]]]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """ids (B, L), labels (B, L), mask (B, 1, L, L) bool, position ids (3, B, L)."""
         rows = [[self.segment(*exchange) for exchange in row] for row in exchanges]
         length = len(self.prefix) + max(sum(len(ids) for ids, _ in row) for row in rows)
@@ -134,21 +161,28 @@ class AttributeHeads(torch.nn.Module):
 
     def __init__(self, width: int = 256) -> None:
         super().__init__()
-        self.scene = torch.nn.ModuleDict({key: torch.nn.Linear(width, len(values)) for key, values in ATTRIBUTES.items()})
+        self.scene = torch.nn.ModuleDict(
+            {key: torch.nn.Linear(width, len(values)) for key, values in ATTRIBUTES.items()}
+        )
         self.kind = torch.nn.Linear(width, len(KINDS) + 1)
         self.color = torch.nn.Linear(width, len(COLORS) + 1)
 
     def forward(self, tokens: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
+        """Mean cross entropy over all heads; tokens (B, 64, width)."""
+
+        def loss(head: torch.nn.Module, states: torch.Tensor, wanted: list[int]) -> torch.Tensor:
+            return F.cross_entropy(head(states), torch.tensor(wanted, device=states.device))
+
         grid = tokens.unflatten(1, (GRID, GRID))
         losses = [
-            F.cross_entropy(head(tokens.mean(1)), torch.tensor([ATTRIBUTES[key].index(getattr(scene, key)) for scene in scenes]))
+            loss(head, tokens.mean(1), [ATTRIBUTES[key].index(getattr(scene, key)) for scene in scenes])
             for key, head in self.scene.items()
         ]
         for side, half in (("left", grid[:, :, :3]), ("right", grid[:, :, -3:])):
             pooled = half.flatten(1, 2).mean(1)
             things = [scene.things.get(side) for scene in scenes]
-            losses.append(F.cross_entropy(self.kind(pooled), torch.tensor([KINDS.index(t.kind) + 1 if t else 0 for t in things])))
-            losses.append(F.cross_entropy(self.color(pooled), torch.tensor([COLORS.index(t.color) + 1 if t else 0 for t in things])))
+            losses.append(loss(self.kind, pooled, [KINDS.index(t.kind) + 1 if t else 0 for t in things]))
+            losses.append(loss(self.color, pooled, [COLORS.index(t.color) + 1 if t else 0 for t in things]))
         return torch.stack(losses).mean()
 
 
@@ -159,7 +193,15 @@ def loosen(rng: random.Random, text: str) -> str:
 
 def exchanges(rng: random.Random, scene: Scene, count: int = 6) -> list[tuple[str, str]]:
     """Random questions with answers about one scene; objects, colours and sides drawn more often."""
-    abouts = (*SCENE_QUESTIONS, *OBJECT_QUESTIONS, *OBJECT_QUESTIONS, *YES_NO_QUESTIONS, "color", "side", "describe")
+    abouts = (
+        *SCENE_QUESTIONS,
+        *OBJECT_QUESTIONS,
+        *OBJECT_QUESTIONS,
+        *YES_NO_QUESTIONS,
+        "color",
+        "side",
+        "describe",
+    )
     rows = []
     for about in rng.sample(abouts, count):
         language = rng.choice(("en", "zh"))
@@ -176,17 +218,25 @@ def rewriting_example(rng: random.Random) -> PlanExample:
         return PlanExample("", caption(rng, stated, language), canonical_prompt(stated))
     change = random_change(rng, scene)
     text = instruction(rng, change, language, scene if rng.random() < 0.6 else None)
-    return PlanExample("", text if rng.random() < 0.8 else f"edit the image: {text}", canonical_instruction(change))
+    return PlanExample(
+        "", text if rng.random() < 0.8 else f"edit the image: {text}", canonical_instruction(change)
+    )
 
 
 def chat_tokens(tokenizer: PreTrainedTokenizerFast, example: PlanExample) -> tuple[list[int], int]:
     """Ids of a whole exchange and how many come before the target."""
-    messages = ([{"role": "system", "content": example.system}] if example.system else []) + [{"role": "user", "content": example.message}]
-    asked = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)).input_ids
+    messages = ([{"role": "system", "content": example.system}] if example.system else []) + [
+        {"role": "user", "content": example.message}
+    ]
+    asked = tokenizer(
+        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    ).input_ids
     return asked + tokenizer(example.target + "<|im_end|>").input_ids, len(asked)
 
 
-def text_loss(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, examples: list[PlanExample]) -> torch.Tensor:
+def text_loss(
+    model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, examples: list[PlanExample]
+) -> torch.Tensor:
     rows = [chat_tokens(tokenizer, example) for example in examples]
     length = max(len(ids) for ids, _ in rows)
     ids = torch.full((len(rows), length), tokenizer.pad_token_id)
@@ -194,11 +244,15 @@ def text_loss(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedToken
     for i, (tokens, asked) in enumerate(rows):
         ids[i, : len(tokens)] = torch.tensor(tokens)
         labels[i, asked : len(tokens)] = torch.tensor(tokens[asked:])
-    hidden = model.model.language_model(input_ids=ids).last_hidden_state  # right padding needs no mask in a causal model
-    return _token_loss(model, hidden, labels)
+    hidden = model.model.language_model(
+        input_ids=ids.to(model.device)
+    ).last_hidden_state  # right padding needs no mask in a causal model
+    return _token_loss(model, hidden, labels.to(model.device))
 
 
-def _token_loss(model: Qwen3VLForConditionalGeneration, hidden: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _token_loss(
+    model: Qwen3VLForConditionalGeneration, hidden: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
     wanted = labels[:, 1:] != -100
     return F.cross_entropy(model.lm_head(hidden[:, :-1][wanted]).float(), labels[:, 1:][wanted])
 
@@ -206,42 +260,73 @@ def _token_loss(model: Qwen3VLForConditionalGeneration, hidden: torch.Tensor, la
 def picture_batch(rng: random.Random, basis: LatentBasis, count: int) -> tuple[list[Scene], torch.Tensor]:
     """Scenes and their pictures; half of them blurred by the latent and its noise, as the model's own pictures will be."""
     scenes = [training_scene(rng) for _ in range(count)]
-    images = torch.stack([torch.from_numpy(draw_array(scene, random_layout(rng))) for scene in scenes]).permute(0, 3, 1, 2) * 2 - 1
+    images = (
+        torch.stack([torch.from_numpy(draw_array(scene, random_layout(rng))) for scene in scenes]).permute(
+            0, 3, 1, 2
+        )
+        * 2
+        - 1
+    )
     blurred = torch.tensor([rng.random() < 0.5 for _ in scenes])
     if blurred.any():
         codes = basis.encode(images[blurred])
-        images[blurred] = basis.decode(codes + 0.25 * torch.rand(len(codes), 1, 1, 1) * torch.randn_like(codes)).clamp(-1, 1)
+        images[blurred] = basis.decode(
+            codes + 0.25 * torch.rand(len(codes), 1, 1, 1) * torch.randn_like(codes)
+        ).clamp(-1, 1)
     return scenes, images.contiguous()
 
 
-def train_language_model(folder: Path, steps: int, images: int = 16, texts: int = 24, learning_rate: float = 1.2e-3) -> None:
+def train_language_model(
+    folder: Path, steps: int, images: int = 16, texts: int = 24, learning_rate: float = 1.2e-3
+) -> None:
     """Questions over pictures, plans and rewriting together, in one loss."""
     tokenizer, basis = load_tokenizer(folder), fit_basis(folder)
     torch.manual_seed(0)
-    model, copy = build_language_model(tokenizer), build_language_model(tokenizer)
-    heads = AttributeHeads()
+    device = training_device()
+    model, copy = (build_language_model(tokenizer).to(device) for _ in range(2))
+    heads = AttributeHeads().to(device)
     average = Average(model, copy, 0.998)
     parameters = [*model.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(
         [{"params": [p for p in parameters if p.ndim >= 2]}, {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0}],
         learning_rate, betas=(0.9, 0.98), weight_decay=0.02,
     )  # fmt: skip
-    run = TrainingRun(folder / "language-model", {"model": model, "average": average, "heads": heads, "optimizer": optimizer})
+    run = TrainingRun(
+        folder / "language-model",
+        {"model": model, "average": average, "heads": heads, "optimizer": optimizer},
+    )
     rng = random.Random(f"language model from {run.step}")
     packer = Batch(tokenizer)
     for step in run.steps(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
         scenes, pictures = picture_batch(rng, basis, images)
-        ids, labels, mask, positions = packer.pack([exchanges(rng, scene) for scene in scenes])
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = see(model, pictures)
+        packed = packer.pack([exchanges(rng, scene) for scene in scenes])
+        ids, labels, mask, positions = (tensor.to(device) for tensor in packed)
+        with torch.autocast(device.type, torch.bfloat16):
+            tokens = see(model, pictures.to(device))
             embeds = model.model.language_model.embed_tokens(ids)
-            embeds = torch.cat([embeds[:, : packer.image_at.start], tokens.to(embeds.dtype), embeds[:, packer.image_at.stop :]], dim=1)
-            hidden = model.model.language_model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions).last_hidden_state
+            embeds = torch.cat(
+                [
+                    embeds[:, : packer.image_at.start],
+                    tokens.to(embeds.dtype),
+                    embeds[:, packer.image_at.stop :],
+                ],
+                dim=1,
+            )
+            hidden = model.model.language_model(
+                inputs_embeds=embeds, attention_mask=mask, position_ids=positions
+            ).last_hidden_state
             asked = _token_loss(model, hidden, labels)
             seen = heads(tokens.float(), scenes)
-            planned = text_loss(model, tokenizer, [_loosened(rng, plan_example(rng) if rng.random() < 0.75 else rewriting_example(rng)) for _ in range(texts)])
+            planned = text_loss(
+                model,
+                tokenizer,
+                [
+                    _loosened(rng, plan_example(rng) if rng.random() < 0.75 else rewriting_example(rng))
+                    for _ in range(texts)
+                ],
+            )
         loss = asked + planned + 0.5 * seen
         optimizer.zero_grad()
         loss.backward()
@@ -251,8 +336,15 @@ def train_language_model(folder: Path, steps: int, images: int = 16, texts: int 
         if step % 50 == 49:
             scores = {}
             if step % 500 == 499:
-                scores = answer_accuracy(average.model, tokenizer, held_out_scenes()[:40]) | {"unseen": answer_accuracy(average.model, tokenizer, held_out_composition_scenes()[:20])}
-            run.log(answers=round(asked.item(), 4), plans=round(planned.item(), 4), heads=round(seen.item(), 4), **scores)
+                scores = answer_accuracy(average.model, tokenizer, held_out_scenes()[:40]) | {
+                    "unseen": answer_accuracy(average.model, tokenizer, held_out_composition_scenes()[:20])
+                }
+            run.log(
+                answers=round(asked.item(), 4),
+                plans=round(planned.item(), 4),
+                heads=round(seen.item(), 4),
+                **scores,
+            )
 
 
 def _loosened(rng: random.Random, example: PlanExample) -> PlanExample:
@@ -260,7 +352,9 @@ def _loosened(rng: random.Random, example: PlanExample) -> PlanExample:
 
 
 @torch.no_grad()
-def answer_accuracy(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, scenes: tuple[Scene, ...]) -> dict[str, float]:
+def answer_accuracy(
+    model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, scenes: tuple[Scene, ...]
+) -> dict[str, float]:
     """Teacher-forced exact match by question type: every answer token is the arg max. A quick look while training."""
     rng, packer = random.Random("quick look"), Batch(tokenizer)
     abouts = (*SCENE_QUESTIONS, *OBJECT_QUESTIONS, "is_action", "is_color", "describe")
@@ -268,12 +362,17 @@ def answer_accuracy(model: Qwen3VLForConditionalGeneration, tokenizer: PreTraine
     for scene in scenes:
         asked = [random_question(rng, scene, about) for about in abouts]
         languages = [rng.choice(("en", "zh")) for _ in asked]
-        row = [(ask(rng, q, language, scene), answer(scene, q, language)) for q, language in zip(asked, languages, strict=True)]
-        ids, labels, mask, positions = packer.pack([row])
+        row = [
+            (ask(rng, q, language, scene), answer(scene, q, language))
+            for q, language in zip(asked, languages, strict=True)
+        ]
+        ids, labels, mask, positions = (tensor.to(model.device) for tensor in packer.pack([row]))
         image = torch.from_numpy(draw_array(scene, random_layout(rng))).permute(2, 0, 1)[None] * 2 - 1
         embeds = model.model.language_model.embed_tokens(ids)
-        embeds[:, packer.image_at] = see(model, image.contiguous())
-        hidden = model.model.language_model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions).last_hidden_state
+        embeds[:, packer.image_at] = see(model, image.contiguous().to(model.device))
+        hidden = model.model.language_model(
+            inputs_embeds=embeds, attention_mask=mask, position_ids=positions
+        ).last_hidden_state
         hits = (model.lm_head(hidden[:, :-1]).argmax(-1) == labels[:, 1:]) | (labels[:, 1:] == -100)
         at = len(packer.prefix)
         for question, exchange in zip(asked, row, strict=True):

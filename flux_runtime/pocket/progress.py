@@ -12,6 +12,11 @@ from typing import Any
 import torch
 
 
+def training_device() -> torch.device:
+    """The first CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class TrainingRun:
     """One stage's folder `<runs>/<name>/` with `log.jsonl` and `last.pt` (our own file, loaded with weights_only).
 
@@ -29,7 +34,7 @@ class TrainingRun:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "last.pt"
         if self._path.exists():
-            saved = torch.load(self._path, weights_only=True)
+            saved = torch.load(self._path, weights_only=True, map_location=training_device())
             for name, holder in state.items():
                 holder.load_state_dict(saved[name])
             self.step, self.seconds = saved["step"], saved["seconds"]

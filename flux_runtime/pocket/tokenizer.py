@@ -16,7 +16,15 @@ from flux_runtime.pocket.planning import plan_example
 from flux_runtime.pocket.questions import answer, ask, random_question
 from flux_runtime.pocket.splits import training_scene
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 # The fixed pieces of a tool call are one token each, so that a plan takes about twenty.
 CALL_PIECES = (
     "<tool_call>\n",
@@ -67,7 +75,11 @@ def build_tokenizer(vocabulary: int = 2000, lines: int = 12000) -> PreTrainedTok
     names = [decoders.Replace(Regex(r"\bmars\b"), "Mars"), decoders.Replace(Regex(r"\bflux\b"), "FLUX")]
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), *names, *capital])  # type: ignore[list-item]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=list(SPECIAL), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), min_frequency=3, show_progress=False
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        min_frequency=3,
+        show_progress=False,
     )  # type: ignore[call-arg]
     tokenizer.train_from_iterator(_corpus(lines), trainer)
     tokenizer.add_tokens([AddedToken(piece, special=False, normalized=False) for piece in CALL_PIECES])

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLFlux2
 
-from flux_runtime.pocket.progress import Average, TrainingRun, warmup_cosine
+from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
 from flux_runtime.pocket.splits import training_scene
 from flux_runtime.pocket.world import draw_array, random_layout
 
@@ -84,7 +84,9 @@ def _crops(images: torch.Tensor, rng: random.Random, size: int) -> torch.Tensor:
     """A random square of each image, its corner on the grid of latent cells."""
     last = (images.shape[-1] - size) // CELL
     corners = [(rng.randint(0, last) * CELL, rng.randint(0, last) * CELL) for _ in images]
-    return torch.stack([image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)])
+    return torch.stack(
+        [image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)]
+    )
 
 
 def fit_basis(folder: Path, images: int = 800) -> LatentBasis:
@@ -127,24 +129,26 @@ def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float
 
     128 px crops first (four times the steps for the same work), whole pictures for the last sixth.
     """
-    basis = fit_basis(folder)
+    device = training_device()
+    basis = fit_basis(folder).to(device)
     torch.manual_seed(0)
-    model, copy = (_Decoder(build_vae()).to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    model, copy = (_Decoder(build_vae()).to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
     average = Average(model, copy, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
     run = TrainingRun(folder / "vae-decoder", {"model": model, "average": average, "optimizer": optimizer})
     rng = random.Random(f"decoder from {run.step}")
-    test = training_images(random.Random("decoder test"), 24)
+    test = training_images(random.Random("decoder test"), 24).to(device)
     for step in run.steps(steps):
         if step < steps * 5 // 6:
             images = _crops(training_images(rng, batch), rng, 128)
         else:
             images = training_images(rng, max(1, batch // 4))
+        images = images.to(device)
         codes = basis.encode(images)
-        codes = codes + torch.rand(len(codes), 1, 1, 1) * 0.12 * torch.randn_like(codes)
+        codes = codes + torch.rand(len(codes), 1, 1, 1, device=device) * 0.12 * torch.randn_like(codes)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             output = model(codes.contiguous(memory_format=torch.channels_last))
         difference = output.float() - images
         loss = difference.square().mean() + 0.05 * difference.abs().mean()
@@ -154,26 +158,33 @@ def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float
         optimizer.step()
         average.update(model, step)
         if step % 100 == 99:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                decoded = average.model(basis.encode(test).contiguous(memory_format=torch.channels_last)).float()
-            run.log(loss=round(loss.item(), 5), psnr=round(psnr(decoded, test), 2), linear=round(psnr(basis.decode(basis.encode(test)), test), 2))
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+                decoded = average.model(
+                    basis.encode(test).contiguous(memory_format=torch.channels_last)
+                ).float()
+            run.log(
+                loss=round(loss.item(), 5),
+                psnr=round(psnr(decoded, test), 2),
+                linear=round(psnr(basis.decode(basis.encode(test)), test), 2),
+            )
 
 
 def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: float = 2e-3) -> None:
     """Teach the encoder to read the codes off the pixels."""
-    basis = fit_basis(folder)
+    device = training_device()
+    basis = fit_basis(folder).to(device)
     torch.manual_seed(1)
-    model, copy = (_Encoder(build_vae()).to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    model, copy = (_Encoder(build_vae()).to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
     average = Average(model, copy, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
     run = TrainingRun(folder / "vae-encoder", {"model": model, "average": average, "optimizer": optimizer})
     rng = random.Random(f"encoder from {run.step}")
-    test = training_images(random.Random("encoder test"), 24)
+    test = training_images(random.Random("encoder test"), 24).to(device)
     for step in run.steps(steps):
-        images = training_images(rng, batch)
+        images = training_images(rng, batch).to(device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             output = model(images.contiguous(memory_format=torch.channels_last))
         loss = F.mse_loss(output.float(), basis.encode(images))
         optimizer.zero_grad()
@@ -182,15 +193,21 @@ def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: floa
         optimizer.step()
         average.update(model, step)
         if step % 100 == 99:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
                 codes = average.model(test.contiguous(memory_format=torch.channels_last)).float()
-            run.log(loss=round(loss.item(), 5), code_mse=round(float(F.mse_loss(codes, basis.encode(test))), 5), linear_psnr=round(psnr(basis.decode(codes), test), 2))
+            run.log(
+                loss=round(loss.item(), 5),
+                code_mse=round(float(F.mse_loss(codes, basis.encode(test))), 5),
+                linear_psnr=round(psnr(basis.decode(codes), test), 2),
+            )
 
 
 def assemble_vae(folder: Path) -> AutoencoderKLFlux2:
     """The trained halves in one model. Codes come normalised, so the packed BatchNorm keeps mean 0 and variance 1."""
     vae = build_vae()
     for name, half in (("vae-decoder", _Decoder(vae)), ("vae-encoder", _Encoder(vae))):
-        saved = torch.load(folder / name / "last.pt", weights_only=True)["average"]
-        half.load_state_dict({key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")})
+        saved = torch.load(folder / name / "last.pt", weights_only=True, map_location="cpu")["average"]
+        half.load_state_dict(
+            {key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")}
+        )
     return vae.eval()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import random
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import resvg_py
@@ -91,11 +91,14 @@ PAINT = {"red": "#e63946", "blue": "#2f6fed", "yellow": "#ffd23f", "green": "#2f
 SHADE = {"red": "#b3202d", "blue": "#1d49ab", "yellow": "#dda312", "green": "#1b7f39", "purple": "#5f2590"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _layer(body: str) -> np.ndarray:
     """Rasterise SVG markup to premultiplied RGBA (256, 256, 4) float32 in [0, 1]."""
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{SIZE}" height="{SIZE}" viewBox="0 0 256 256">{body}</svg>'
-    rgba = np.asarray(Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=svg))).convert("RGBA"), np.float32) / 255
+    rgba = (
+        np.asarray(Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=svg))).convert("RGBA"), np.float32)
+        / 255
+    )
     rgba = rgba.copy()
     rgba[..., :3] *= rgba[..., 3:]
     return rgba
@@ -127,8 +130,19 @@ def draw_array(scene: Scene, layout: Layout = Layout()) -> np.ndarray:
     return np.clip(canvas, 0, 1)
 
 
-_SKY = {"greenhouse": "#cfeefa", "beach": "#8fd3ff", "city": "#a9cdf5", "forest": "#b7e6f7", "mars": "#f7b27a"}
-_VEIL = {"sunny": ("#000", 0.0), "rainy": ("#46566e", 0.5), "snowy": ("#f4f8ff", 0.42), "night": ("#0b1033", 0.72)}
+_SKY = {
+    "greenhouse": "#cfeefa",
+    "beach": "#8fd3ff",
+    "city": "#a9cdf5",
+    "forest": "#b7e6f7",
+    "mars": "#f7b27a",
+}
+_VEIL = {
+    "sunny": ("#000", 0.0),
+    "rainy": ("#46566e", 0.5),
+    "snowy": ("#f4f8ff", 0.42),
+    "night": ("#0b1033", 0.72),
+}
 _CLOUD = "M{x} {y}h58a15 15 0 0 0 -6 -29a21 21 0 0 0 -39 -6a17 17 0 0 0 -13 35z"
 
 
@@ -140,16 +154,32 @@ def _backdrop(setting: str, weather: str) -> str:
     parts.append(f'<rect width="256" height="256" fill="{veil}" opacity="{strength}"/>')
     if weather == "sunny":
         rays = "".join(
-            f'<path d="M222 4v-10" stroke="#ffc61a" stroke-width="4" transform="rotate({a} 222 34)"/>' for a in range(0, 360, 45)
+            f'<path d="M222 4v-10" stroke="#ffc61a" stroke-width="4" transform="rotate({a} 222 34)"/>'
+            for a in range(0, 360, 45)
         )
-        parts.append(f'<circle cx="222" cy="34" r="20" fill="#ffd93b" stroke="#ffb300" stroke-width="3"/>{rays}')
+        parts.append(
+            f'<circle cx="222" cy="34" r="20" fill="#ffd93b" stroke="#ffb300" stroke-width="3"/>{rays}'
+        )
     elif weather == "night":
         parts.append('<path d="M228 12a24 24 0 1 0 16 40a20 20 0 0 1 -16 -40z" fill="#fdf3c0"/>')
-        stars = ((20, 18), (52, 40), (88, 14), (30, 66), (180, 18), (168, 50), (196, 74), (8, 100), (242, 92), (110, 34))
+        stars = (
+            (20, 18),
+            (52, 40),
+            (88, 14),
+            (30, 66),
+            (180, 18),
+            (168, 50),
+            (196, 74),
+            (8, 100),
+            (242, 92),
+            (110, 34),
+        )
         parts.append("".join(f'<circle cx="{x}" cy="{y}" r="2.2" fill="#fff"/>' for x, y in stars))
     else:
         fill = "#7c8798" if weather == "rainy" else "#ffffff"
-        parts.append(f'<path d="{_CLOUD.format(x=6, y=46)}" fill="{fill}"/><path d="{_CLOUD.format(x=186, y=44)}" fill="{fill}"/>')
+        parts.append(
+            f'<path d="{_CLOUD.format(x=6, y=46)}" fill="{fill}"/><path d="{_CLOUD.format(x=186, y=44)}" fill="{fill}"/>'
+        )
     return "".join(parts)
 
 
@@ -186,14 +216,22 @@ _SCENERY = {
         '<g fill="#2fa35a"><path d="M36 100q-30 -20 -44 6q24 -10 44 0z"/><path d="M36 100q34 -22 50 4q-26 -10 -50 2z"/><path d="M36 100q-4 -34 -32 -30q22 8 30 32z"/><path d="M36 100q6 -36 34 -30q-24 8 -32 32z"/></g>'
     ),
     "city": (
-        _tower(0, 3, 76, "#7b8fb5") + _tower(3, 2, 108, "#94a5c6") + _tower(5, 3, 60, "#6a7ea6")
-        + _tower(8, 3, 108, "#94a5c6") + _tower(11, 2, 76, "#7b8fb5") + _tower(13, 3, 92, "#6a7ea6")
+        _tower(0, 3, 76, "#7b8fb5")
+        + _tower(3, 2, 108, "#94a5c6")
+        + _tower(5, 3, 60, "#6a7ea6")
+        + _tower(8, 3, 108, "#94a5c6")
+        + _tower(11, 2, 76, "#7b8fb5")
+        + _tower(13, 3, 92, "#6a7ea6")
         + '<rect y="196" width="256" height="60" fill="#6c6f7a"/><path d="M0 240h256" stroke="#f4f4f4" stroke-width="5" stroke-dasharray="26 18"/>'
         '<rect y="192" width="256" height="8" fill="#b9bcc6"/>'
     ),
     "forest": (
         '<path d="M0 150q64 -22 128 -4t128 -6v60H0z" fill="#8fd08a"/>'
-        + _tree(22, 198, 1.05) + _tree(76, 186, 0.8) + _tree(128, 178, 0.72) + _tree(184, 188, 0.84) + _tree(236, 198, 1.1)
+        + _tree(22, 198, 1.05)
+        + _tree(76, 186, 0.8)
+        + _tree(128, 178, 0.72)
+        + _tree(184, 188, 0.84)
+        + _tree(236, 198, 1.1)
         + '<path d="M0 194q64 -8 128 0t128 0v70H0z" fill="#58b04e"/>'
     ),
     "mars": (
@@ -204,14 +242,21 @@ _SCENERY = {
     ),
 }
 
+
 def _tiled(tile: str) -> str:
     """Repeat 32 px by 32 px markup over the canvas. One period a token keeps falling weather cheap for the VAE."""
-    return "".join(f'<g transform="translate({x} {y})">{tile}</g>' for y in range(0, 256, 32) for x in range(0, 256, 32))
+    return "".join(
+        f'<g transform="translate({x} {y})">{tile}</g>' for y in range(0, 256, 32) for x in range(0, 256, 32)
+    )
 
 
 _FALLING = {
-    "rainy": _tiled('<path d="M12 3l-4 13M28 17l-4 13" stroke="#d4ecff" stroke-width="2.6" stroke-linecap="round"/>'),
-    "snowy": _tiled('<circle cx="9" cy="8" r="3.6" fill="#fff"/><circle cx="24" cy="24" r="4.2" fill="#fff"/>'),
+    "rainy": _tiled(
+        '<path d="M12 3l-4 13M28 17l-4 13" stroke="#d4ecff" stroke-width="2.6" stroke-linecap="round"/>'
+    ),
+    "snowy": _tiled(
+        '<circle cx="9" cy="8" r="3.6" fill="#fff"/><circle cx="24" cy="24" r="4.2" fill="#fff"/>'
+    ),
 }
 
 
@@ -221,13 +266,16 @@ def _object(thing: Thing, side: str) -> str:
     flying = thing.kind in ("bird", "balloon", "star")
     y = 112 if flying else 212
     flip = -1 if side == "right" else 1
-    return f'<g transform="translate({x} {y}) scale({flip} 1)" stroke="{INK}" stroke-width="2.5" stroke-linejoin="round">' + (
-        _KIND[thing.kind].format(fill=fill, shade=shade)
-    ) + "</g>"
+    return (
+        f'<g transform="translate({x} {y}) scale({flip} 1)" stroke="{INK}" stroke-width="2.5" stroke-linejoin="round">'
+        + (_KIND[thing.kind].format(fill=fill, shade=shade))
+        + "</g>"
+    )
 
 
 _PETALS = "".join(
-    f'<ellipse cx="0" cy="-15" rx="9.5" ry="12" fill="{{fill}}" transform="rotate({a})"/>' for a in range(0, 360, 60)
+    f'<ellipse cx="0" cy="-15" rx="9.5" ry="12" fill="{{fill}}" transform="rotate({a})"/>'
+    for a in range(0, 360, 60)
 )
 _KIND = {
     "flower": '<path d="M0 -6V34" stroke="#2d8a3e" stroke-width="6"/><path d="M0 22q16 -14 22 0q-12 8 -22 4z" fill="#3fb554"/>'
@@ -260,7 +308,11 @@ def _head(character: str, asleep: bool) -> str:
     else:
         eyes = f'<g fill="{INK}"><circle cx="116" cy="94" r="5"/><circle cx="140" cy="94" r="5"/></g><g fill="#fff"><circle cx="118" cy="92" r="1.8"/><circle cx="142" cy="92" r="1.8"/></g>'
     if character == "robot":
-        lamps = "" if asleep else '<circle cx="115" cy="96" r="6" fill="#3ff0e0"/><circle cx="141" cy="96" r="6" fill="#3ff0e0"/>'
+        lamps = (
+            ""
+            if asleep
+            else '<circle cx="115" cy="96" r="6" fill="#3ff0e0"/><circle cx="141" cy="96" r="6" fill="#3ff0e0"/>'
+        )
         shut = '<path d="M109 96h12M135 96h12" stroke="#3ff0e0" stroke-width="3.5"/>' if asleep else ""
         return (
             f'<path d="M128 68V52" stroke="{INK}" stroke-width="4"/><circle cx="128" cy="50" r="6" fill="#e63946"/>'
@@ -302,7 +354,10 @@ def _character(character: str, outfit: str, action: str) -> str:
         f'<rect x="{x}" y="182" width="20" height="40" rx="8" fill="{limb}" stroke="{INK}" stroke-width="2.5"/><rect x="{x - 2}" y="212" width="24" height="13" rx="6" fill="{glove}" stroke="{INK}" stroke-width="2"/>'
         for x in (106, 130)
     )
-    tail = {"cat": f'<path d="M100 184q-34 4 -28 -30" stroke="{fur}" stroke-width="9" fill="none" stroke-linecap="round"/>', "dog": f'<path d="M102 182q-20 0 -24 -18" stroke="{fur}" stroke-width="9" fill="none" stroke-linecap="round"/>'}
+    tail = {
+        "cat": f'<path d="M100 184q-34 4 -28 -30" stroke="{fur}" stroke-width="9" fill="none" stroke-linecap="round"/>',
+        "dog": f'<path d="M102 182q-20 0 -24 -18" stroke="{fur}" stroke-width="9" fill="none" stroke-linecap="round"/>',
+    }
     torso = f'<rect x="99" y="124" width="58" height="66" rx="18" fill="{limb}" stroke="{INK}" stroke-width="2.5"/>'
     if suited:
         torso += '<rect x="112" y="146" width="32" height="24" rx="4" fill="#2f6fed"/><circle cx="121" cy="158" r="4" fill="#ffd23f"/><circle cx="135" cy="158" r="4" fill="#e63946"/>'
@@ -335,20 +390,42 @@ def _character(character: str, outfit: str, action: str) -> str:
             f'<g transform="rotate(-24 128 162)" stroke="{INK}" stroke-width="2.5"><rect x="140" y="156" width="66" height="10" fill="#7a4a26"/><rect x="200" y="151" width="14" height="20" rx="3" fill="#4d2d14"/>'
             '<path d="M92 161q0 -24 24 -22q10 4 16 4t14 6q6 12 0 24q-8 6 -14 6t-16 4q-24 2 -24 -22z" fill="#d9822b"/><circle cx="124" cy="161" r="9" fill="#4d2d14"/><path d="M100 152v18" stroke-width="4"/></g>'
         )
-        return back + legs + torso + head + guitar + _arm("M104 140q-10 16 4 28", limb, glove, (112, 172)) + _arm("M152 140q18 4 22 4", limb, glove, (176, 141))
+        return (
+            back
+            + legs
+            + torso
+            + head
+            + guitar
+            + _arm("M104 140q-10 16 4 28", limb, glove, (112, 172))
+            + _arm("M152 140q18 4 22 4", limb, glove, (176, 141))
+        )
     if action == "reading":
         book = (
             f'<g stroke="{INK}" stroke-width="2.5" stroke-linejoin="round"><path d="M82 138q24 -8 46 4q22 -12 46 -4v44q-24 -8 -46 4q-22 -12 -46 -4z" fill="#c62839"/><path d="M88 138q22 -6 40 4v38q-18 -10 -40 -4z" fill="#fffdf2"/><path d="M168 138q-22 -6 -40 4v38q18 -10 40 -4z" fill="#fffdf2"/></g>'
             '<g stroke="#8b8fa3" stroke-width="2.5"><path d="M95 148q14 -2 26 4M95 157q14 -2 26 4M95 166q14 -2 26 4M161 148q-14 -2 -26 4M161 157q-14 -2 -26 4M161 166q-14 -2 -26 4"/></g>'
         )
-        return back + legs + torso + head + book + f'<circle cx="84" cy="164" r="9" fill="{glove}" stroke="{INK}" stroke-width="2"/><circle cx="172" cy="164" r="9" fill="{glove}" stroke="{INK}" stroke-width="2"/>'
-    umbrella = (
-        f'<path d="M176 160V30" stroke="{INK}" stroke-width="5"/><g stroke="{INK}" stroke-width="2.5"><path d="M66 58q8 -52 62 -52t62 52q-10 -12 -20 0q-11 -12 -21 0q-10 -12 -21 0q-10 -12 -21 0q-10 -12 -20 0q-11 -12 -21 0z" fill="#ff5fa2"/><path d="M107 58q2 -40 21 -52q19 12 21 52q-10 -12 -21 0q-10 -12 -21 0z" fill="#ffc2dc"/></g>'
-    )
+        return (
+            back
+            + legs
+            + torso
+            + head
+            + book
+            + f'<circle cx="84" cy="164" r="9" fill="{glove}" stroke="{INK}" stroke-width="2"/><circle cx="172" cy="164" r="9" fill="{glove}" stroke="{INK}" stroke-width="2"/>'
+        )
+    umbrella = f'<path d="M176 160V30" stroke="{INK}" stroke-width="5"/><g stroke="{INK}" stroke-width="2.5"><path d="M66 58q8 -52 62 -52t62 52q-10 -12 -20 0q-11 -12 -21 0q-10 -12 -21 0q-10 -12 -21 0q-10 -12 -20 0q-11 -12 -21 0z" fill="#ff5fa2"/><path d="M107 58q2 -40 21 -52q19 12 21 52q-10 -12 -21 0q-10 -12 -21 0z" fill="#ffc2dc"/></g>'
     pole = f'<path d="M172 168V50" stroke="{INK}" stroke-width="5"/>'
     umbrella = umbrella.replace(f'<path d="M176 160V30" stroke="{INK}" stroke-width="5"/>', "")
     lowered = f'<g transform="translate(0 6)">{head}</g>'
-    return back + legs + torso + pole + umbrella + lowered + rest + _arm("M152 142q12 10 18 6", limb, glove, (172, 148))
+    return (
+        back
+        + legs
+        + torso
+        + pole
+        + umbrella
+        + lowered
+        + rest
+        + _arm("M152 142q12 10 18 6", limb, glove, (172, 148))
+    )
 
 
 _ZED = "M136 128h18l-18 20h18M160 100h14l-14 16h14M178 76h10l-10 12h10"

@@ -114,6 +114,15 @@ def test_seeds_are_new_each_time_unless_given(conversation: Conversation, script
     assert draw(conversation, scripted, seed=9).images[0].seed == 9
 
 
+def test_a_seed_out_of_range_is_refused_not_replaced(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    for seed in (-1, 2**32):
+        refused = draw(conversation, scripted, seed=seed)
+        assert refused.error is not None
+        assert refused.error.code == "bad_setting"
+
+
 def test_vary_draws_the_same_words_with_another_seed(
     conversation: Conversation, scripted: ScriptedRuntime
 ) -> None:

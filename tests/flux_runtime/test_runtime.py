@@ -25,6 +25,7 @@ from flux_runtime.interface import (
     Step,
     ToolSchema,
 )
+from flux_runtime.pixels import laid_over, region_mask
 from flux_runtime.runtime import LocalRuntime
 from flux_runtime.talking import answer_messages
 
@@ -173,6 +174,18 @@ def test_an_edit_without_a_region_has_the_sources_size_and_no_share(
     result = runtime.edit(EditRequest(instruction="make it rainy", images=(noise_image(3, 90, 70),), seed=1))
     assert result.image.size == (90, 70)
     assert result.outside_change is None
+
+
+def test_the_inside_of_a_region_is_drawn_in_its_surroundings(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    """Not a free edit with the source pasted around it: the model sees what will stay."""
+    source, region = noise_image(3, 64, 64), Region(box=(16, 16, 48, 48))
+    request = EditRequest(instruction="make it rainy", images=(source,), seed=1)
+    free = runtime.edit(request).image
+    pasted = laid_over(source, free, region_mask(region, source.size))
+    drawn = runtime.edit(request.model_copy(update={"region": region})).image
+    assert drawn.crop((24, 24, 40, 40)).tobytes() != pasted.crop((24, 24, 40, 40)).tobytes()
 
 
 def test_a_region_that_covers_everything_anchors_nothing(

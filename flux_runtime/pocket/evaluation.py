@@ -1,0 +1,401 @@
+"""`flux-assistant evaluate`: the acceptance numbers of a storybook model, measured through the runtime people use.
+
+Scenes and sentences are held out (splits.py, plans/). Pictures are judged from their pixels by a separately trained
+judge; edits also against the renderer's exact target; answers and plans by exact match.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+from flux_runtime.catalogue import find_model
+from flux_runtime.interface import (
+    AnswerRequest,
+    EditRequest,
+    GenerateRequest,
+    PlanRequest,
+    PlanResult,
+    ToolSchema,
+)
+from flux_runtime.pixels import to_tensor
+from flux_runtime.pocket.judge import Judge, image_batch, load_judge
+from flux_runtime.pocket.language import (
+    EDIT_TYPES,
+    Change,
+    apply_change,
+    canonical_instruction,
+    canonical_prompt,
+    random_change,
+    stated_attributes,
+)
+from flux_runtime.pocket.questions import ABOUTS, Question, answer, ask, canonical_question, random_question
+from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
+from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Scene, Thing, draw, random_layout
+from flux_runtime.runtime import LocalRuntime
+
+PLANS = Path(__file__).parent / "plans"
+_TOOLS = tuple(
+    ToolSchema(name=name, description="", parameters={"type": "object", "properties": {key: {"type": "string"} for key in keys}})
+    for name, keys in {
+        "generate_image": ("prompt",), "answer_question": ("image", "question"), "edit_image": ("image", "instruction"), "undo": (), "clarify": ("about",),
+    }.items()
+)  # fmt: skip
+
+T = TypeVar("T")
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many of each are measured."""
+
+    seen: int = 400
+    unseen: int = 200
+    edits_per_type: int = 30
+    chains3: int = 30
+    chains10: int = 10
+    answered: int = 100  # scenes of each kind, every question type each
+    own: int = 100  # own pictures asked about
+
+    def scaled(self, share: float) -> Sizes:
+        return Sizes(*(max(2, round(value * share)) for value in vars(self).values()))
+
+
+def evaluate(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    quick: bool = False,
+    share: float | None = None,
+    sheets: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Measure everything and return DESIGN section 9's `evaluate --json` object.
+
+    `quick` measures a twentieth; `share` any part, 0 to 1. `sheets` is a folder for contact sheets of the first
+    pictures of each kind, uncurated. `on_progress` hears (stage, done, of).
+    """
+    began = time.perf_counter()
+    sizes = Sizes().scaled(share if share is not None else 0.05 if quick else 1.0)
+    judge = load_judge(find_model("pocket") / "judge" / "model.safetensors")
+    runtime = LocalRuntime(model)
+    try:
+        measure = _Measurement(runtime, judge, sizes, on_progress or (lambda stage, done, of: None), sheets)
+        result = {
+            "judge": measure.judge_accuracy(),
+            "vae_psnr": measure.vae_psnr(),
+            "generation": {
+                "seen": measure.generation("seen", held_out_scenes()[: sizes.seen]),
+                "unseen": measure.generation("unseen", held_out_composition_scenes()[: sizes.unseen]),
+            },
+            "answers": {
+                "seen": measure.answers("seen", held_out_scenes()[: sizes.answered]),
+                "unseen": measure.answers("unseen", held_out_composition_scenes()[: sizes.answered]),
+                "own_pictures": measure.own_pictures(),
+            },
+            "edits": measure.edits(),
+            "chains": {"3": measure.chains(3, sizes.chains3), "10": measure.chains(10, sizes.chains10)},
+            "plans": {language: measure.plans(language) for language in ("en", "zh")},
+            "n": measure.counts,
+            "model": runtime.capabilities.model,
+        }
+    finally:
+        runtime.close()
+    return {**result, "seconds": round(time.perf_counter() - began, 1)}
+
+
+class _Measurement:
+    def __init__(
+        self, runtime: LocalRuntime, judge: Judge, sizes: Sizes, on_progress: OnProgress, sheets: Path | None
+    ) -> None:
+        self.runtime, self.judge, self.sizes, self.on_progress, self.sheets = (
+            runtime,
+            judge,
+            sizes,
+            on_progress,
+            sheets,
+        )
+        self.counts: dict[str, int] = {}
+        self.drawn: list[Image.Image] = []  # own pictures of the seen scenes, for the questions about them
+
+    def _each(self, stage: str, items: Iterable[T]) -> Iterable[T]:
+        rows = list(items)
+        self.counts[stage] = len(rows)
+        for done, item in enumerate(rows):
+            self.on_progress(stage, done, len(rows))
+            yield item
+        self.on_progress(stage, len(rows), len(rows))
+
+    def judge_accuracy(self) -> dict[str, float]:
+        """The judge on exact renders that it never saw."""
+        rng = random.Random("judge renders")
+        scenes = [*held_out_scenes(), *held_out_composition_scenes()]
+        score = _Score()
+        for scene in self._each("judge", scenes):
+            score.add(scene, self._read(draw(scene, random_layout(rng))))
+        return score.result()
+
+    def vae_psnr(self) -> float:
+        """Encode and decode held-out renders: dB over all their pixels."""
+        codec, rng, errors = self.runtime.instance.model.codec, random.Random("round trip"), []
+        with torch.inference_mode():
+            for scene in self._each("vae", held_out_scenes()[:60]):
+                pixels = to_tensor(draw(scene, random_layout(rng)))
+                errors.append(
+                    float((codec.decode(codec.encode(pixels)).float().clamp(-1, 1) - pixels).square().mean())
+                )
+        return round(10 * float(np.log10(4 / np.mean(errors))), 2)
+
+    def generation(self, name: str, scenes: tuple[Scene, ...]) -> dict[str, float]:
+        """One picture a scene from its canonical caption."""
+        score, pictures = _Score(), []
+        for i, scene in enumerate(self._each(f"generation {name}", scenes)):
+            picture = self.runtime.generate(
+                GenerateRequest(prompt=canonical_prompt(stated_attributes(scene)), seed=i)
+            ).image
+            pictures.append(picture)
+            score.add(scene, self._read(picture))
+        self._sheet(f"generated-{name}", [[picture] for picture in pictures[:40]], columns=8)
+        if name == "seen":
+            self.drawn = pictures
+        return score.result()
+
+    def answers(self, name: str, scenes: tuple[Scene, ...]) -> dict[str, float]:
+        """Every question type about every render, languages in turn; exact match by type."""
+        rng, right = random.Random(f"answers {name}"), defaultdict(list)
+        for i, scene in enumerate(self._each(f"answers {name}", scenes)):
+            picture = draw(scene, random_layout(rng))
+            for j, about in enumerate(ABOUTS):
+                language = ("en", "zh")[(i + j) % 2]
+                question = random_question(rng, scene, about)
+                right[question.about].append(
+                    self._asked(picture, ask(rng, question, language, scene))
+                    == _plain(answer(scene, question, language))
+                )
+        return {about: _mean(hits) for about, hits in right.items()}
+
+    def own_pictures(self) -> float:
+        """The same on pictures that the model drew; the judge's reading counts as the truth."""
+        rng, hits = random.Random("own pictures"), []
+        for i, picture in enumerate(self._each("own pictures", self.drawn[: self.sizes.own])):
+            scene = self._read(picture)
+            for about in ("character", "action", "setting", "weather", "left", "right"):
+                language = ("en", "zh")[i % 2]
+                question = random_question(rng, scene, about)
+                hits.append(
+                    self._asked(picture, ask(rng, question, language, scene))
+                    == _plain(answer(scene, question, language))
+                )
+        return _mean(hits)
+
+    def edits(self) -> dict[str, Any]:
+        """Edits of exact renders without a region, every type equally often, all held out."""
+        rng = random.Random("edits")
+        types, kept, outside, rows = defaultdict(list), [], [], []
+        jobs = [(type_, i) for i in range(self.sizes.edits_per_type) for type_ in EDIT_TYPES]
+        for type_, i in self._each("edits", jobs):
+            scene, change = _editable(rng, type_)
+            target, layout = apply_change(scene, change), random_layout(rng)
+            source, wanted = draw(scene, layout), draw(target, layout)
+            result = self.runtime.edit(
+                EditRequest(instruction=canonical_instruction(change), images=(source,), seed=i)
+            ).image
+            success, stayed = _compare(scene, target, self._read(result))
+            types[type_].append(success)
+            kept += stayed
+            outside.append(_outside_error(source, wanted, result))
+            rows.append([source, wanted, result])
+        self._sheet("edited", rows[: 3 * len(EDIT_TYPES)], columns=len(EDIT_TYPES))
+        return {
+            "change": _mean([hit for hits in types.values() for hit in hits]),
+            "types": {type_: _mean(hits) for type_, hits in types.items()},
+            "kept": _mean(kept),
+            "outside_psnr": round(
+                10 * float(np.log10(255**2 / np.mean([error for error in outside if error is not None]))), 2
+            ),
+        }
+
+    def chains(self, length: int, count: int) -> float:
+        """Share of all attributes that are right after `length` edits of an own picture."""
+        rng, hits, rows = random.Random(f"chains {length}"), [], []
+        for i, scene in enumerate(self._each(f"chains of {length}", held_out_scenes()[:count])):
+            picture = self.runtime.generate(
+                GenerateRequest(prompt=canonical_prompt(stated_attributes(scene)), seed=i)
+            ).image
+            row = [picture]
+            for step in range(length):
+                change = random_change(rng, scene)
+                scene = apply_change(scene, change)
+                picture = self.runtime.edit(
+                    EditRequest(instruction=canonical_instruction(change), images=(picture,), seed=step)
+                ).image
+                row.append(picture)
+            rows.append(row)
+            read = self._read(picture)
+            hits += [_part(scene, key) == _part(read, key) for key in (*ATTRIBUTES, *SIDES)]
+        self._sheet(f"chains-{length}", rows[:8], columns=4, across=True)
+        return _mean(hits)
+
+    def plans(self, language: str) -> float:
+        """Held-out sentences: tool, source and text all right."""
+        rows = yaml.safe_load((PLANS / f"{language}.yaml").read_text())
+        hits = []
+        for row in self._each(f"plans {language}", rows):
+            result = self.runtime.plan(
+                PlanRequest(message=row["say"], images=tuple(range(1, row["images"] + 1)), tools=_TOOLS)
+            )
+            hits.append(plan_is_right(row, result, language))
+        return _mean(hits)
+
+    def _read(self, picture: Image.Image) -> Scene:
+        return self.judge.read(image_batch([picture]))[0]
+
+    def _asked(self, picture: Image.Image, question: str) -> str:
+        return _plain(self.runtime.answer(AnswerRequest(question=question, images=(picture,))).text)
+
+    def _sheet(self, name: str, rows: list[list[Image.Image]], *, columns: int, across: bool = False) -> None:
+        """Cells of stacked (or, across, side by side) pictures in a grid, as PNG in the sheets folder."""
+        if self.sheets is None or not rows:
+            return
+        self.sheets.mkdir(parents=True, exist_ok=True)
+        side, deep = 128, len(rows[0])
+        wide, tall = (deep, 1) if across else (1, deep)
+        sheet = Image.new("RGB", (columns * wide * side, -(-len(rows) // columns) * tall * side), "white")
+        for i, row in enumerate(rows):
+            left, top = i % columns * wide * side, i // columns * tall * side
+            for j, picture in enumerate(row):
+                sheet.paste(
+                    picture.resize((side, side)), (left + j * side, top) if across else (left, top + j * side)
+                )
+        sheet.save(self.sheets / f"{name}.png", optimize=True)
+
+
+class _Score:
+    """Accuracy by attribute, of stated objects (kind, colour and side together), and of all at once."""
+
+    def __init__(self) -> None:
+        self.hits: dict[str, list[bool]] = defaultdict(list)
+
+    def add(self, wanted: Scene, read: Scene) -> None:
+        right = {key: getattr(wanted, key) == getattr(read, key) for key in ATTRIBUTES}
+        for key, hit in right.items():
+            self.hits[key].append(hit)
+        objects = [getattr(read, side) == thing for side, thing in wanted.things.items()]
+        self.hits["objects"] += objects
+        self.hits["all"].append(all(right.values()) and all(objects))
+
+    def result(self) -> dict[str, float]:
+        return {key: _mean(hits) for key, hits in self.hits.items()}
+
+
+def _mean(hits: list[bool]) -> float:
+    return round(sum(hits) / max(1, len(hits)), 4)
+
+
+def _plain(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _part(scene: Scene, key: str) -> str | Thing | None:
+    return getattr(scene, key)
+
+
+def _editable(rng: random.Random, type_: str) -> tuple[Scene, Change]:
+    """A held-out scene to which an edit of the type applies."""
+    while True:
+        scene = rng.choice(held_out_scenes())
+        if (type_ == "add" and len(scene.things) == 2) or (
+            type_ in ("remove", "recolor", "replace") and not scene.things
+        ):
+            continue
+        return scene, random_change(rng, scene, type_)
+
+
+def _compare(before: Scene, wanted: Scene, read: Scene) -> tuple[bool, list[bool]]:
+    """Whether everything that should change did, and for each thing that should stay whether it stayed."""
+    keys = (*ATTRIBUTES, *SIDES)
+    changed = [key for key in keys if _part(before, key) != _part(wanted, key)]
+    return (
+        all(_part(read, key) == _part(wanted, key) for key in changed),
+        [_part(read, key) == _part(wanted, key) for key in keys if key not in changed],
+    )
+
+
+def _outside_error(source: Image.Image, wanted: Image.Image, result: Image.Image) -> float | None:
+    """Mean squared error, of 0 to 255 values, where the exact edit leaves the source's pixels; None if nowhere."""
+    before, after, ours = (np.asarray(image, np.float32) for image in (source, wanted, result))
+    same = np.abs(before - after).max(-1) == 0
+    return float(((ours - before)[same] ** 2).mean()) if same.sum() > 500 else None
+
+
+def _thing(text: str) -> Thing:
+    color, kind = text.split()
+    return Thing(kind, color)
+
+
+def _wanted_change(row: dict[str, Any]) -> Change:
+    change = row["change"]
+    for key in ATTRIBUTES:
+        if key in change:
+            return Change(key, change[key])
+    if "add" in change:
+        return Change("add", _thing(change["add"]), side=change["side"])
+    if "remove" in change:
+        return Change("remove", target=change["remove"])
+    if "recolor" in change:
+        return Change("recolor", change["color"], change["recolor"])
+    return Change("replace", change["with"], change["replace"])
+
+
+def _wanted_questions(row: dict[str, Any], language: str) -> set[str]:
+    """Accepted wordings: `outfit` and the yes/no question about the suit are answered with the same sentence."""
+    question = Question(row["about"], row.get("object"), row.get("value"))
+    wanted = {canonical_question(question, language)}
+    if question.about == "outfit":
+        wanted.add(canonical_question(Question("is_outfit", value="space suit"), language))
+    return wanted
+
+
+def plan_is_right(row: dict[str, Any], result: PlanResult, language: str) -> bool:
+    """Compare a plan with its label: the tool, which picture, and what is to be drawn, changed or asked."""
+    names = [call.name for call in result.calls]
+    if row["tool"] == "chat":
+        return not names and bool(result.text)
+    expected = {"generate": "generate_image", "ask": "answer_question", "edit": "edit_image"}.get(
+        row["tool"], row["tool"]
+    )
+    if names != [expected]:
+        return False
+    arguments = {key: str(value).casefold() for key, value in result.calls[0].arguments.items()}
+    if row["tool"] == "generate":
+        stated = {key: _thing(value) if key in SIDES else value for key, value in row["scene"].items()}
+        return arguments.get("prompt") == canonical_prompt(stated)
+    if row["tool"] in ("edit", "ask"):
+        if _image_number(arguments.get("image", ""), row["images"]) != (
+            row["images"] if row["source"] == "last" else row["source"]
+        ):
+            return False
+        if row["tool"] == "edit":
+            return arguments.get("instruction") == canonical_instruction(_wanted_change(row))
+        return arguments.get("question") in _wanted_questions(row, language)
+    return True
+
+
+def _image_number(named: str, images: int) -> int | None:
+    if named == "last":
+        return images
+    return int(named[1:]) if named.startswith("#") and named[1:].isdigit() else None
+
+
+__all__ = ["Sizes", "evaluate", "plan_is_right"]
