@@ -1,0 +1,200 @@
+"""Dialog scripts: a conversation in YAML, replayed through `take_turn` and checked.
+
+What a picture shows is asked of the picture alone: a question and the pixels go to the answerer, never the
+prompt, the plan or the history. A script knows no channel and no model; it is given a conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assistant.conversation import Conversation
+from assistant.turn import Reply, Turn
+from flux_runtime.errors import TryOther
+from flux_runtime.interface import AnswerRequest, Runtime
+
+QUESTIONS = {
+    "subject": "Who is in the picture?",
+    "outfit": "What is it wearing?",
+    "action": "What is it doing?",
+    "setting": "Where is it?",
+    "weather": "How is the weather?",
+    "left": "What is on the left?",
+    "right": "What is on the right?",
+}
+"""What is asked of a picture for each key under `shows`."""
+
+_SAID_AS = {"sunny": ("sun", "clear"), "rainy": ("rain",), "snowy": ("snow",), "night": ("night", "dark")}
+"""Parts of an answer that mean a value; any other value is looked for as it is written."""
+
+_DENIALS = re.compile(r"\b(no|not|none|nothing)\b|n't\b")
+
+Shown = Literal["subject", "outfit", "action", "setting", "weather", "left", "right"]
+
+
+class BadScript(TryOther):
+    """A file that is no dialog script; the text names the file and the first thing that is wrong."""
+
+    code = "bad_script"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Expectation(_Strict):
+    """What must be true of a reply; anything not named is not checked, and capitals do not matter."""
+
+    tool: Literal["generate", "ask", "edit", "undo", "chat", "clarify", "refuse", "plan"] | None = None
+    source: int | None = None
+    """The number of the picture that the last step used."""
+    answer: str | None = None
+    """A part of the answer to the person's question."""
+    reply: str | None = None
+    """A part of the reply."""
+    shows: dict[Shown, str] = Field(default_factory=dict)
+    """What the current picture shows after the turn."""
+
+
+class ScriptTurn(_Strict):
+    """One message and what is expected of its reply."""
+
+    user: str
+    expect: Expectation = Expectation()
+
+
+class DialogScript(_Strict):
+    """A whole conversation. Every picture in it is made with `seed`."""
+
+    name: str
+    seed: int = 0
+    turns: tuple[ScriptTurn, ...] = Field(min_length=1)
+
+
+class Check(_Strict):
+    """One expectation and what was found; `asked` is the question put to the picture, if there was one."""
+
+    what: str
+    wanted: str
+    found: str
+    passed: bool
+    asked: str | None = None
+
+
+class PlayedTurn(_Strict):
+    """A turn that was taken: the reply as it came, and its checks."""
+
+    user: str
+    reply: Reply
+    checks: tuple[Check, ...]
+
+
+class PlayedScript(_Strict):
+    """A script that was played to its end."""
+
+    name: str
+    turns: tuple[PlayedTurn, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """One sentence for each expectation that was not met."""
+        return tuple(
+            f"{turn.user!r}: {check.what} should be {check.wanted!r}, but is {check.found!r}"
+            for turn in self.turns
+            for check in turn.checks
+            if not check.passed
+        )
+
+
+def find_scripts(paths: list[Path]) -> list[Path]:
+    """The script files among `paths`; a folder stands for every .yaml file in it, by name.
+
+    Raises:
+        BadScript: a path does not exist, or a folder holds no scripts.
+    """
+    found = []
+    for path in paths:
+        files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not files or not files[0].is_file():
+            raise BadScript(f"There is no dialog script at {path}.")
+        found += files
+    return found
+
+
+def read_script(path: Path) -> DialogScript:
+    """
+    Raises:
+        BadScript: the file cannot be read or is no dialog script.
+    """
+    try:
+        return DialogScript.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadScript(f"{path} cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BadScript(f"{path} is no dialog script: {where}: {first['msg']}") from error
+
+
+async def play(script: DialogScript, conversation: Conversation, *, session: str) -> PlayedScript:
+    """Take every turn of the script in the named session, which should be a new one, and check each reply."""
+    runtime = conversation.runtime
+    played = []
+    pictures: dict[int, Path] = {}
+    for turn in script.turns:
+        reply = await conversation.take_turn(
+            Turn(text=turn.user, session=session, seed=script.seed, channel="script")
+        )
+        pictures.update((image.n, Path(image.path)) for image in reply.images)
+        current = pictures.get(reply.head) if reply.head is not None else None
+        checks = await asyncio.to_thread(lambda: tuple(_checks(turn.expect, reply, current, runtime)))  # noqa: B023
+        played.append(PlayedTurn(user=turn.user, reply=reply, checks=checks))
+    return PlayedScript(name=script.name, turns=tuple(played))
+
+
+def _checks(expect: Expectation, reply: Reply, current: Path | None, runtime: Runtime) -> Iterator[Check]:
+    if expect.tool is not None:
+        yield Check(what="tool", wanted=expect.tool, found=reply.tool, passed=reply.tool == expect.tool)
+    if expect.source is not None:
+        sources = reply.steps[-1].sources if reply.steps else ()
+        found = ", ".join(map(str, sources))
+        yield Check(what="source", wanted=str(expect.source), found=found, passed=found == str(expect.source))
+    if expect.answer is not None:
+        yield _contains("answer", expect.answer, reply.answer or "")
+    if expect.reply is not None:
+        yield _contains("reply", expect.reply, reply.text)
+    if expect.shows:
+        if current is None:
+            yield Check(what="picture", wanted="one to look at", found="none", passed=False)
+            return
+        with Image.open(current, formats=("PNG",)) as file:
+            picture = file.convert("RGB")
+        for key, wanted in expect.shows.items():
+            question = QUESTIONS[key]
+            found = runtime.answer(AnswerRequest(question=question, images=(picture,))).text
+            passed = _means(wanted.casefold(), found.casefold())
+            yield Check(what=key, wanted=wanted, found=found, passed=passed, asked=question)
+
+
+def _contains(what: str, wanted: str, found: str) -> Check:
+    return Check(what=what, wanted=wanted, found=found, passed=wanted.casefold() in found.casefold())
+
+
+def _means(wanted: str, answer: str) -> bool:
+    """Whether an answer affirms a value; "none" and "nothing" are affirmed by a denial."""
+    denies = _DENIALS.search(answer) is not None
+    if wanted in ("none", "nothing"):
+        return denies
+    return not denies and any(part in answer for part in _SAID_AS.get(wanted, (wanted,)))
