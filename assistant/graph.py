@@ -92,7 +92,7 @@ def tool(state: TurnState, run: TurnRun) -> TurnState:
         turn=run.id,
         step=index,
         typed=state.get("text", ""),
-        seed=(state.get("seed", 0) + index) % (MAX_SEED + 1),
+        seed=_seed(state.get("seed", 0), index),
         width=run.turn.width,
         height=run.turn.height,
         num_inference_steps=run.turn.num_inference_steps,
@@ -152,6 +152,11 @@ def _next_step(state: TurnState) -> Literal["tool", "reply"]:
 
 def _plan(state: TurnState) -> Plan:
     return Plan.model_validate(state.get("plan"))
+
+
+def _seed(first: int, index: int) -> int:
+    """Each step of a plan has the next seed; one out of range stays so, and the runtime refuses it."""
+    return (first + index) % (MAX_SEED + 1) if 0 <= first <= MAX_SEED else first
 
 
 def _source(source: Source, outcomes: list[Outcome], run: TurnRun) -> ImageRecord:

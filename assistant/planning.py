@@ -25,6 +25,7 @@ MAX_PLAN_STEPS = 8
 
 _TOOLS = {tool.name: tool for tool in TOOLS}
 _CLARIFY = "clarify"
+_NOTHING_SPECIAL = {"unclear", "unknown"}
 _STEP_RESULT = re.compile(r"\$(\d+)")
 
 
@@ -32,7 +33,10 @@ class Clarify(ToolArguments):
     """Ask the person back. Use it when it is unclear what they want, or when they want something that you do
     not know."""
 
-    about: str = Field(default="", description="What is unclear or unknown, in a few words.")
+    about: str = Field(
+        default="",
+        description='The words you stumble over, or only "unclear" or "unknown" if it is all of them.',
+    )
 
 
 SCHEMAS = (*(tool.schema for tool in TOOLS), Clarify.schema_for_planner(_CLARIFY))
@@ -129,7 +133,7 @@ def _sources(
 def _about(calls: Sequence[ToolCall], language: Language) -> str:
     """The question for a call of `clarify`."""
     about = next((call.arguments.get("about") for call in calls if call.name == _CLARIFY), None)
-    if isinstance(about, str) and about.strip():
+    if isinstance(about, str) and about.strip() and about.strip().lower() not in _NOTHING_SPECIAL:
         return say(language, "not_sure", about=about.strip())
     return say(language, "what_to_do")
 
