@@ -222,8 +222,8 @@ _LEAD_ZH = (
 )
 _TAIL_ZH = ("吧", "好吗", "谢谢", "可以吗", "呗", "啊", "，谢谢", "行吗", "一下")
 
-_ORDINALS_EN = ("first", "second", "third", "fourth")
-_ORDINALS_ZH = ("一", "二", "三", "四")
+_ORDINALS_EN = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_ORDINALS_ZH = ("一", "二", "三", "四", "五", "六", "七", "八")
 
 _CLARIFY_EN = (
     "car",
@@ -654,9 +654,9 @@ def _reference(rng: random.Random, images: int, language: Language) -> tuple[str
             else (None, None, "这张图", "这张", "图", "最后一张", "刚才那张", "这幅画", "上一张")
         )
         return "last", said
-    n = rng.randint(1, images)
+    n = rng.randint(1, images if rng.random() < 0.9 else images + 6)  # at times one that does not exist
     if language == "en":
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 or n > len(_ORDINALS_EN):
             return f"#{n}", rng.choice(
                 (f"#{n}", f"picture {n}", f"image {n}", f"number {n}", f"picture #{n}", f"no. {n}")
             )
@@ -668,7 +668,7 @@ def _reference(rng: random.Random, images: int, language: Language) -> tuple[str
                 f"the {_ORDINALS_EN[n - 1]}",
             )
         )
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 or n > len(_ORDINALS_ZH):
         return f"#{n}", rng.choice((f"#{n}", f"图{n}", f"{n}号图", f"第{n}张", f"第{n}幅"))
     return f"#{n}", rng.choice(
         (
@@ -833,7 +833,7 @@ def plan_example(rng: random.Random, language: Language | None = None) -> PlanEx
     """One random message with its target."""
     language = language or rng.choice(("en", "zh"))
     scene = training_scene(rng)
-    images = rng.choice((0, 1, 1, 2, 3, 4))
+    images = rng.choice((0, 1, 1, 2, 3, 4, rng.randint(5, 24)))
     attached: tuple[int, ...] = (images,) if images and rng.random() < 0.08 else ()
     kind = rng.choices(("generate", "edit", "ask", "undo", "chat", "clarify"), weights=(36, 30, 20, 3, 5, 9))[
         0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -146,6 +147,8 @@ def main() -> None:
         parser.error(f"there is no stage {unknown[0]!r}; stages are {', '.join(STAGES)}")
     recipe = GPU if torch.cuda.is_available() else CPU
     if given.alone:
+        for number in (signal.SIGINT, signal.SIGTERM):  # both let the stage save and stop
+            signal.signal(number, signal.default_int_handler)
         run_stage(given.stages[0], given.folder, recipe, given.rank)
         return
     given.folder.mkdir(parents=True, exist_ok=True)
