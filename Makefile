@@ -1,7 +1,7 @@
 # What a contributor types. `make help` lists it; every target but `help` prepares .venv first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test lint bench pocket lock
+.PHONY: help setup chat test lint bench pocket pocket-card lock
 
 # The first Python of at least 3.11 on the path; PYTHON=... chooses another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## make .venv: torch first, then the pinned packages, then this project
 
@@ -52,6 +52,9 @@ bench: $(READY) ## time the three tasks on this machine
 
 pocket: $(READY) ## train the pocket model again (hours on a CPU; resumes where it stopped)
 	@$(BIN)/python -m flux_runtime.pocket.recipe
+
+pocket-card: $(READY) ## write docs/pocket.md and the model card from what was last measured
+	@$(BIN)/python -m flux_runtime.pocket.card
 
 lock: $(READY) ## pin every dependency again in requirements.lock (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate \

@@ -23,10 +23,11 @@ MAY_IMPORT = {
 CONTRACT = {"flux_runtime.interface", "flux_runtime.errors", "flux_runtime.catalogue"}
 
 #: Files of assistant/ that may reach past the contract into the runtime, and the modules they may reach.
-#: wiring builds the runtime; the command line measures the model.
+#: wiring builds the runtime; the command line measures the model; the doctor describes the machine.
 REACHES_RUNTIME = {
     "assistant/wiring.py": None,
     "assistant/command_line.py": {"flux_runtime.benchmark", "flux_runtime.pocket.evaluation"},
+    "assistant/doctor.py": {"flux_runtime.machine"},
 }
 
 #: library -> the only folder that may import it
