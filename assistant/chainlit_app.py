@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from assistant.chat_history import ChatHistory, reply_message
 from assistant.chat_instance import page_conversation, page_store
-from assistant.chat_turn import BUTTON, ShownTurn, send_buttons
+from assistant.chat_turn import BUTTON, ShownTurn, send_buttons, stop_turns
 from assistant.chat_words import PageWords, words_for
 from assistant.turn import LOCAL_OWNER, Action, Command, Reply, Turn
 from flux_runtime.interface import MAX_SEED
@@ -89,10 +89,8 @@ async def press(pressed: cl.Action) -> None:
 
 @cl.on_stop
 async def stop() -> None:
-    """Chainlit stops waiting for a message by itself; this also stops a turn that a button began."""
-    running: ShownTurn | None = cl.user_session.get("running")
-    if running:
-        running.cancel.set()
+    """Chainlit stops waiting for a message by itself; this also stops turns that buttons began."""
+    stop_turns(context.session.id)
     # The turn's own message says so, in the person's language; Chainlit says it as well, in English.
     said = [message for message in cl.chat_context.get() if message.content == "Task manually stopped."]
     for message in said:
@@ -143,12 +141,7 @@ def _seed(settings: dict) -> int | None:
 
 
 async def _show(turn: Turn) -> None:
-    shown = ShownTurn(_words())
-    cl.user_session.set("running", shown)
-    try:
-        await shown.run(await asyncio.to_thread(page_conversation), turn)
-    finally:
-        cl.user_session.set("running", None)
+    await ShownTurn(_words()).run(await asyncio.to_thread(page_conversation), turn)
 
 
 @cl.on_settings_update

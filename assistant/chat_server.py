@@ -73,6 +73,10 @@ def build_app(settings: Settings, address: str) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(asyncio.to_thread(_load_model))
         yield
+        # Imported by now, with Chainlit; turns under way would else hold up the end until they are done.
+        from assistant.chat_turn import stop_turns
+
+        stop_turns()
         await loading
         await asyncio.to_thread(close_page)
         shutil.rmtree(root, ignore_errors=True)

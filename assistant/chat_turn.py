@@ -39,17 +39,37 @@ _ICONS = {
 _log = logging.getLogger(__name__)
 
 
+#: Chainlit session -> what stops each of its turns that are under way
+_under_way: dict[str, set[threading.Event]] = {}
+
+
+def stop_turns(session: str | None = None) -> None:
+    """Stop the models of a Chainlit session's turns, or of all sessions', between two steps."""
+    for each in [session] if session else list(_under_way):
+        for cancel in _under_way.get(each, ()):
+            cancel.set()
+
+
 class ShownTurn:
-    """The message of one turn. Setting `cancel` stops the model between two steps."""
+    """The message of one turn."""
 
     def __init__(self, words: PageWords) -> None:
-        self.cancel = threading.Event()
         self._words = words
         self._message = cl.Message(content=words.thinking)
         self._picture: cl.Image | None = None
 
     async def run(self, conversation: Conversation, turn: Turn) -> None:
         """Take the turn and show it until there is a reply, also when that is a failure or a stop."""
+        session, cancel = cl.context.session.id, threading.Event()
+        _under_way.setdefault(session, set()).add(cancel)
+        try:
+            await self._take(conversation, turn, cancel)
+        finally:
+            _under_way[session].discard(cancel)
+            if not _under_way[session]:
+                del _under_way[session]
+
+    async def _take(self, conversation: Conversation, turn: Turn, cancel: threading.Event) -> None:
         await self._message.send()
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -58,19 +78,19 @@ class ShownTurn:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
         showing = asyncio.create_task(self._show_progress(events))
-        working = asyncio.create_task(conversation.take_turn(turn, on_event=hear, cancel=self.cancel))
+        working = asyncio.create_task(conversation.take_turn(turn, on_event=hear, cancel=cancel))
+        reply, reference = None, secrets.token_hex(4)
         try:
-            reply = await _to_the_end(working, self.cancel)
+            reply = await _to_the_end(working, cancel)
         except Exception:
-            reference = secrets.token_hex(4)
             _log.exception("a turn failed, reference %s", reference)
-            self._message.content = self._words.failed.format(reference=reference)
-            await self._message.update()
-            return
         finally:
             events.put_nowait(None)
-            await showing
-        await self._show(reply)
+        await showing
+        if reply:
+            await self._show(reply)
+        else:
+            await self._say(self._words.failed.format(reference=reference))
 
     async def _show_progress(self, events: asyncio.Queue[Event | None]) -> None:
         while (event := await events.get()) is not None:
