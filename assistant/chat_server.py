@@ -45,7 +45,7 @@ def serve(settings: Settings) -> None:
     Raises:
         CannotServe: the address is not on this machine, or the port is taken.
     """
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{name}:{listener.getsockname()[1]}"
         app = build_app(settings, address)
@@ -62,7 +62,7 @@ def build_app(settings: Settings, address: str) -> FastAPI:
     """
     root = _chainlit_root()
     os.environ["CHAINLIT_APP_ROOT"] = str(root)
-    os.environ["CHAINLIT_AUTH_SECRET"] = _sign_in_secret(settings.data_dir)
+    os.environ["CHAINLIT_AUTH_SECRET"] = sign_in_secret(settings.data_dir)
     from chainlit.config import config, load_module
 
     config.project.allow_origins = [address]
@@ -144,7 +144,7 @@ def _chainlit_root() -> Path:
     return root
 
 
-def _sign_in_secret(data_dir: Path) -> str:
+def sign_in_secret(data_dir: Path) -> str:
     """The key that sign-in cookies are made with: made once, readable by the owner alone."""
     file = data_dir / "sign-in.key"
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,8 @@ def _sign_in_secret(data_dir: Path) -> str:
     return file.read_text(encoding="ascii")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises CannotServe as `serve` does."""
     if host not in LOOPBACK_HOSTS:
         raise CannotServe(
             f"The chat page signs in whoever opens it, and others could reach {host}.",

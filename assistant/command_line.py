@@ -177,11 +177,15 @@ def dialog(
 def models(as_json: Json = False) -> None:
     """List the models that can be used."""
     with _failures(as_json):
-        entries = [read_entry(find_model(name)) for name in model_names()]
+        in_use = Settings().model
+        entries = {name: read_entry(find_model(name)) for name in (*model_names(), in_use)}
         if as_json:
-            terminal.print_json({"models": [entry.model_dump(mode="json") for entry in entries]})
+            found = [
+                {**entry.model_dump(mode="json"), "in_use": name == in_use} for name, entry in entries.items()
+            ]
+            terminal.print_json({"models": found})
         else:
-            terminal.print_models(entries, Settings().model)
+            terminal.print_models(entries, in_use)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assistant.plan import Plan
@@ -62,18 +62,19 @@ def print_history(history: History, images: Sequence[ReplyImage]) -> None:
         )
 
 
-def print_models(entries: Sequence[CatalogueEntry], in_use: str) -> None:
+def print_models(entries: Mapping[str, CatalogueEntry], in_use: str) -> None:
+    """Name or path -> entry; the one in use gets a star."""
     rows = [
         (
-            "*" if entry.name == in_use else "",
-            entry.name,
+            "*" if name == in_use else "",
+            name,
             entry.family,
             ", ".join(entry.tasks),
             "{}x{}".format(*entry.default_size),
             ", ".join(entry.languages),
             entry.license,
         )
-        for entry in entries
+        for name, entry in entries.items()
     ]
     print_table(rows, ("", "name", "family", "tasks", "size", "languages", "licence"))
 
