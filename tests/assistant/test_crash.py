@@ -67,7 +67,7 @@ asyncio.run(conversation.take_turn(turn))
 def kill_at(moment: str, folder: Path) -> None:
     tests = Path(__file__).resolve().parent.parent
     died = subprocess.run(
-        [sys.executable, "-c", _DIES, str(folder), str(tests), moment], capture_output=True, timeout=120
+        [sys.executable, "-c", _DIES, str(folder), str(tests), moment], capture_output=True, timeout=300
     )
     assert died.returncode == 9, died.stderr.decode()
 
@@ -157,7 +157,7 @@ def test_two_processes_take_turns_of_one_session_one_after_the_other(tmp_path: P
         for _ in range(2)
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors.decode()
     store = SessionStore(tmp_path)
     history = store.history("local", "default")

@@ -38,7 +38,7 @@ def test_two_processes_that_start_on_an_empty_folder_both_write_everything(tmp_p
         for name in ("one", "other")
     ]
     for writer in writers:
-        _, errors = writer.communicate(timeout=120)
+        _, errors = writer.communicate(timeout=300)
         assert writer.returncode == 0, errors.decode()
     store = SessionStore(tmp_path)
     history = store.history("ann", "shared")
