@@ -184,7 +184,7 @@ def _checks(expect: Expectation, reply: Reply, current: Path | None, runtime: Ru
         for key, wanted in expect.shows.items():
             question = QUESTIONS[key]
             found = runtime.answer(AnswerRequest(question=question, images=(picture,))).text
-            passed = _means(wanted.casefold(), found.casefold())
+            passed = answer_means(wanted, found)
             yield Check(what=key, wanted=wanted, found=found, passed=passed, asked=question)
 
 
@@ -192,8 +192,9 @@ def _contains(what: str, wanted: str, found: str) -> Check:
     return Check(what=what, wanted=wanted, found=found, passed=wanted.casefold() in found.casefold())
 
 
-def _means(wanted: str, answer: str) -> bool:
-    """Whether an answer affirms a value; "none" and "nothing" are affirmed by a denial."""
+def answer_means(wanted: str, answer: str) -> bool:
+    """Whether an English answer affirms a value; "none" and "nothing" are affirmed by a denial."""
+    wanted, answer = wanted.casefold(), answer.casefold()
     denies = _DENIALS.search(answer) is not None
     if wanted in ("none", "nothing"):
         return denies

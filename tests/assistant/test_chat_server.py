@@ -1,0 +1,39 @@
+"""Where the page listens, and the key it signs its visitor in with."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from assistant.chat_server import CannotServe, listen, sign_in_secret
+
+
+def test_it_listens_on_any_free_port_of_this_machine() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+        assert listener.getsockname()[1] > 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.5", "example.org"])
+def test_it_does_not_listen_where_others_could_reach_it(host: str) -> None:
+    with pytest.raises(CannotServe, match=r"127\.0\.0\.1"):
+        listen(host, 0)
+
+
+def test_a_port_that_is_taken_is_named_with_another_to_try() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CannotServe, match=f"{port} is taken.*--port {port + 1}"):
+            listen("127.0.0.1", port)
+
+
+def test_the_sign_in_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    first = sign_in_secret(tmp_path / "data")
+    assert len(first) == 64
+    assert sign_in_secret(tmp_path / "data") == first
+    assert sign_in_secret(tmp_path / "other") != first
+    (file,) = (tmp_path / "data").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
