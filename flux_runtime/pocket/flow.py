@@ -92,7 +92,6 @@ def text_ids(length: int) -> torch.Tensor:
     return F.pad(torch.arange(length, dtype=torch.float32)[:, None], (3, 0))
 
 
-@torch.no_grad()
 def encode_text(
     model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, prompts: list[str]
 ) -> torch.Tensor:

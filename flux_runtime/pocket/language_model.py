@@ -250,6 +250,24 @@ def text_loss(
     return _token_loss(model, hidden, labels.to(model.device))
 
 
+def question_loss(
+    model: Qwen3VLForConditionalGeneration,
+    packer: Batch,
+    tokens: torch.Tensor,
+    asked: list[list[tuple[str, str]]],
+) -> torch.Tensor:
+    """Cross entropy of the answers to all questions about pictures with visual tokens (B, 64, 256)."""
+    ids, labels, mask, positions = (tensor.to(tokens.device) for tensor in packer.pack(asked))
+    embeds = model.model.language_model.embed_tokens(ids)
+    before, after = embeds[:, : packer.image_at.start], embeds[:, packer.image_at.stop :]
+    hidden = model.model.language_model(
+        inputs_embeds=torch.cat([before, tokens.to(embeds.dtype), after], dim=1),
+        attention_mask=mask,
+        position_ids=positions,
+    ).last_hidden_state
+    return _token_loss(model, hidden, labels)
+
+
 def _token_loss(
     model: Qwen3VLForConditionalGeneration, hidden: torch.Tensor, labels: torch.Tensor
 ) -> torch.Tensor:
@@ -301,23 +319,9 @@ def train_language_model(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
         scenes, pictures = picture_batch(rng, basis, images)
-        packed = packer.pack([exchanges(rng, scene) for scene in scenes])
-        ids, labels, mask, positions = (tensor.to(device) for tensor in packed)
         with torch.autocast(device.type, torch.bfloat16):
             tokens = see(model, pictures.to(device))
-            embeds = model.model.language_model.embed_tokens(ids)
-            embeds = torch.cat(
-                [
-                    embeds[:, : packer.image_at.start],
-                    tokens.to(embeds.dtype),
-                    embeds[:, packer.image_at.stop :],
-                ],
-                dim=1,
-            )
-            hidden = model.model.language_model(
-                inputs_embeds=embeds, attention_mask=mask, position_ids=positions
-            ).last_hidden_state
-            asked = _token_loss(model, hidden, labels)
+            asked = question_loss(model, packer, tokens, [exchanges(rng, scene) for scene in scenes])
             seen = heads(tokens.float(), scenes)
             planned = text_loss(
                 model,
