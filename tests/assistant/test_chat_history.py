@@ -32,6 +32,12 @@ def take(conversation: Conversation) -> Callable[..., Any]:
     return take
 
 
+def _get(history: ChatHistory, name: str = "one") -> Any:
+    thread = asyncio.run(history.get_thread(name))
+    assert thread is not None
+    return thread
+
+
 def _list(history: ChatHistory, first: int = 20, cursor: str | None = None, search: str | None = None) -> Any:
     return asyncio.run(
         history.list_threads(Pagination(first=first, cursor=cursor), ThreadFilter(search=search))
@@ -43,15 +49,14 @@ def test_a_conversation_comes_back_as_messages_and_pictures(
 ) -> None:
     drawn = take(text="a robot", command="generate")
     asked = take(text="/ask what is it")
-    thread = asyncio.run(history.get_thread("one"))
-    assert thread is not None
+    thread = _get(history)
     assert [(step["type"], step["output"]) for step in thread["steps"]] == [
         ("user_message", "a robot"),
         ("assistant_message", drawn.text),
         ("user_message", "/ask what is it"),
         ("assistant_message", asked.text),
     ]
-    (picture,) = thread["elements"] or []
+    (picture,) = thread["elements"]
     assert picture["url"] == image_address(drawn.images[0].id)
     assert picture["forId"] == reply_message(drawn.turn) == thread["steps"][1]["id"]
     assert thread["userIdentifier"] == OWNER
@@ -61,17 +66,15 @@ def test_an_upload_belongs_to_the_message_it_came_with(
     history: ChatHistory, take: Callable[..., Any]
 ) -> None:
     taken = take(text="/ask what is it", attachments=(_png(),))
-    thread = asyncio.run(history.get_thread("one"))
-    assert thread is not None
-    (picture,) = thread["elements"] or []
+    thread = _get(history)
+    (picture,) = thread["elements"]
     assert picture["forId"] == taken.turn == thread["steps"][0]["id"]
 
 
 def test_a_button_leaves_no_empty_message(history: ChatHistory, take: Callable[..., Any]) -> None:
     take(text="a robot", command="generate")
     take(command="undo")
-    thread = asyncio.run(history.get_thread("one"))
-    assert thread is not None
+    thread = _get(history)
     assert [step["type"] for step in thread["steps"]] == [
         "user_message",
         "assistant_message",
@@ -84,8 +87,7 @@ def test_a_message_whose_turn_is_under_way_is_there_without_a_reply(
 ) -> None:
     session = conversation.store.session(OWNER, "one")
     conversation.store.begin_turn(session, key="k", fingerprint="f", text="a robot", channel="chat")
-    thread = asyncio.run(history.get_thread("one"))
-    assert thread is not None
+    thread = _get(history)
     assert [step["output"] for step in thread["steps"]] == ["a robot"]
 
 
