@@ -68,7 +68,7 @@ _PHRASES = {
     # What was done.
     "drew": ("Drew #{n}.", "画好了 #{n}。"),
     "varied": ("Drew #{n}, another take on #{source}.", "照 #{source} 又画了一张：#{n}。"),
-    "edited": ("Edited #{source} → #{n}: {text}.", "已把 #{source} 改成 #{n}：{text}。"),
+    "edited": ("Edited #{source} → #{n}{text}.", "已把 #{source} 改成 #{n}{text}。"),
     "answered": ("#{n}: {answer}", "#{n}：{answer}"),
     "undone": ("Back to #{n}; #{left} is kept.", "退回到 #{n}；#{left} 还留着。"),
     "undone_all": (

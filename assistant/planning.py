@@ -16,7 +16,7 @@ from assistant.commands import ask_back, explicit_plan
 from assistant.message import Message
 from assistant.phrases import Language, group_label, language_of, listed, numbers, quoted, say
 from assistant.plan import Plan, Source, Step, plan_of
-from assistant.source_resolution import CURRENT, Album, Question, resolve
+from assistant.source_resolution import CURRENT, Album, Question, resolve, unknown_number
 from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall, Vocabulary
 from tools import TOOLS
 from tools.contract import Tool, ToolArguments
@@ -58,6 +58,9 @@ def make_plan(
         images = numbers(message.language, album.attached)
         return Plan(tool="chat", chat=say(message.language, "got_images", images=images))
     message, album = _with_chosen_image(message, album)
+    missing = next((n for n in _explicit_numbers(message.text) if n not in album.numbers), None)
+    if missing is not None:
+        return ask_back(unknown_number(missing, album, message.language))
     capabilities = runtime.capabilities
     if not capabilities.plan:
         return ask_back(say(message.language, "no_planner", model=capabilities.model))
@@ -65,6 +68,11 @@ def make_plan(
     result = runtime.plan(request, cancel=cancel)
     vocabulary = capabilities.vocabulary if isinstance(capabilities.vocabulary, Vocabulary) else None
     return _checked(result, message, album, vocabulary)
+
+
+def _explicit_numbers(text: str) -> list[int]:
+    """Every `#n` that the person wrote out."""
+    return [int(n) for n in re.findall(r"#\s*(\d{1,6})", text)]
 
 
 def _with_chosen_image(message: Message, album: Album) -> tuple[Message, Album]:
@@ -89,9 +97,13 @@ def _checked(result: PlanResult, message: Message, album: Album, vocabulary: Voc
     read = _read_calls(result.calls)
     if read is None:
         return unclear
+    written = _explicit_numbers(message.text)
     steps: list[Step] = []
     for tool, arguments in read:
-        sources = _sources(arguments.source, steps, album, message.language, vocabulary)
+        name = arguments.source
+        if len(written) == 1 and len(read) == 1 and name is not None:
+            name = f"#{written[0]}"  # a number that was written out is not left to the planner
+        sources = _sources(name, steps, album, message.language, vocabulary)
         if isinstance(sources, Question):
             return ask_back(sources)
         region = message.region if tool.step == "edit" else None

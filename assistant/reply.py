@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from assistant.phrases import Language, quoted, say
+from assistant.phrases import Language, language_of, quoted, say
 from assistant.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
@@ -94,7 +94,7 @@ def _sentence(step: Step, outcome: Outcome, images: list[ImageRecord], language:
     if step.tool == "generate":
         return say(language, "varied" if source else "drew", n=images[0].n, source=source)
     if step.tool == "edit":
-        return say(language, "edited", source=source, n=images[0].n, text=step.text.rstrip(".。 "))
+        return say(language, "edited", source=source, n=images[0].n, text=_as_understood(step, language))
     if step.tool == "ask":
         return say(language, "answered", n=", #".join(map(str, outcome["sources"])), answer=outcome["answer"])
     left, current = outcome["left"], outcome["current"]
@@ -103,6 +103,12 @@ def _sentence(step: Step, outcome: Outcome, images: list[ImageRecord], language:
     if current is None:
         return say(language, "undone_all", left=left)
     return say(language, "redone" if step.text == REDO else "undone", n=current, left=left)
+
+
+def _as_understood(step: Step, language: Language) -> str:
+    """What the step was given to do, unless the planner put it in a language the person did not write in."""
+    text = step.text.strip().rstrip(".。")
+    return f"{'：' if language == 'zh' else ': '}{text}" if text and language_of(text) == language else ""
 
 
 def _candidates(plan: Plan | None, run: TurnRun) -> tuple[ReplyImage, ...]:

@@ -254,3 +254,18 @@ def test_a_model_that_cannot_plan_is_steered_by_commands(scripted: ScriptedRunti
     assert made.clarify is not None
     assert "/generate" in made.clarify
     assert scripted.plan_requests == []
+
+
+def test_a_number_written_out_that_does_not_exist_is_asked_back_without_the_model(
+    scripted: ScriptedRuntime,
+) -> None:
+    made = plan(scripted, "What is in #7?")
+    assert made.tool == "clarify"
+    assert made.clarify
+    assert "#7" in made.clarify
+    assert scripted.plan_requests == []
+
+
+def test_a_number_written_out_wins_over_what_the_planner_made_of_it(scripted: ScriptedRuntime) -> None:
+    scripted.will_edit("last", "make it rain")
+    assert steps(plan(scripted, "make #1 rainy")) == [("edit", (1,), "make it rain")]
