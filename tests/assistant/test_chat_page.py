@@ -177,7 +177,7 @@ def test_stop_stops_the_model_and_keeps_nothing(page: Page) -> None:
     page.locator("[role=slider]").press("End")
     page.click("#confirm")
     _say(page, "A robot reading in the city, sunny day")
-    page.wait_for_selector("img.inline-image[src^='data:']")
+    page.wait_for_selector("img.inline-image[src^='data:']", state="attached")
     page.click("#stop-button")
     expect(page.locator(REPLIES).last).to_contain_text("Stopped")
     # The model is free again: an answer does not wait for the rest of the fifty steps.
@@ -213,7 +213,7 @@ def test_conversations_are_still_there_after_a_restart(browser: Browser, tmp_pat
         expect(page.locator(PICTURES)).to_have_count(1, timeout=PATIENCE)
     with _serving(tmp_path) as address:
         page.goto(address)
-        page.click("#thread-history a, #thread-history [id^=thread-]:not(#thread-options) >> nth=0")
+        page.click("#thread-history li >> nth=0")
         expect(page.locator(PICTURES)).to_have_count(1, timeout=PATIENCE)
         expect(page.locator("button:has-text('Edit #1')")).to_be_visible(timeout=PATIENCE)
         _say(page, "where is it?")
