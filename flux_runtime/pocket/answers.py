@@ -37,6 +37,7 @@ from flux_runtime.pocket.questions import (
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import fit_basis
+from flux_runtime.pocket.vocabulary import LANGUAGES
 from flux_runtime.pocket.world import Scene
 
 # How often each kind of question is drawn; what lags after the first course is drawn most.
@@ -57,7 +58,7 @@ def exchanges(rng: random.Random, scene: Scene, count: int) -> list[tuple[str, s
     """`count` questions about one scene, drawn by WEIGHTS, with their answers."""
     rows = []
     for about in rng.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=count):
-        language = rng.choice(("en", "zh"))
+        language = rng.choice(LANGUAGES)
         question = random_question(rng, scene, about)
         rows.append((loosen(rng, ask(rng, question, language, scene)), answer(scene, question, language)))
     return rows

@@ -17,13 +17,13 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from flux_runtime.pocket.changes import EDIT_TYPES
 from flux_runtime.pocket.flow import OUT_LAYERS, PAD_MULTIPLE, ROPE_SCALE, SHIFT, load_sampler
 from flux_runtime.pocket.judge import save_judge
-from flux_runtime.pocket.language import EDIT_TYPES
 from flux_runtime.pocket.language_model import PATCH, loosen
 from flux_runtime.pocket.planning import plan_example
 from flux_runtime.pocket.vae import assemble_vae
-from flux_runtime.pocket.vocabulary import NAMES
+from flux_runtime.pocket.vocabulary import LANGUAGES, NAMES
 from flux_runtime.pocket.world import SIZE
 
 SHARD = "14MB"
@@ -478,7 +478,7 @@ def _vocabulary(sentences: int = 40000) -> dict[str, Any]:
                 pairs[left + right] += 1
     groups = {
         group: {
-            name: tuple(dict.fromkeys(s for language in ("en", "zh") for s in spelled[language]))
+            name: tuple(dict.fromkeys(s for language in LANGUAGES for s in spelled[language]))
             for name, spelled in names.items()
         }
         for group, names in NAMES.items()
@@ -517,7 +517,7 @@ def assemble(
         "name": "pocket",
         "family": "flux3",
         "license": "Apache-2.0",
-        "languages": ["en", "zh"],
+        "languages": list(LANGUAGES),
         "tasks": ["generate", "edit", "answer", "plan"],
         "default_size": [SIZE, SIZE],
         "sizes": [[SIZE, SIZE]],

@@ -30,18 +30,13 @@ from flux_runtime.interface import (
     ToolSchema,
 )
 from flux_runtime.pixels import to_tensor
+from flux_runtime.pocket.changes import EDIT_TYPES, Change, apply_change, random_change
+from flux_runtime.pocket.instructions import canonical_instruction
 from flux_runtime.pocket.judge import Judge, image_batch, load_judge
-from flux_runtime.pocket.language import (
-    EDIT_TYPES,
-    Change,
-    apply_change,
-    canonical_instruction,
-    canonical_prompt,
-    random_change,
-    stated_attributes,
-)
+from flux_runtime.pocket.language import canonical_prompt, stated_attributes
 from flux_runtime.pocket.questions import ABOUTS, Question, answer, ask, canonical_question, random_question
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
+from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Scene, Thing, draw, random_layout
 from flux_runtime.runtime import LocalRuntime
 
@@ -106,7 +101,7 @@ def evaluate(
             },
             "edits": measure.edits(),
             "chains": {"3": measure.chains(3, sizes.chains3), "10": measure.chains(10, sizes.chains10)},
-            "plans": {language: measure.plans(language) for language in ("en", "zh")},
+            "plans": {language: measure.plans(language) for language in LANGUAGES},
             "n": measure.counts,
             "model": runtime.capabilities.model,
         }
@@ -177,7 +172,7 @@ class _Measurement:
         for i, scene in enumerate(self._each(f"answers {name}", scenes)):
             picture = draw(scene, random_layout(rng))
             for j, about in enumerate(ABOUTS):
-                language = ("en", "zh")[(i + j) % 2]
+                language = LANGUAGES[(i + j) % 2]
                 question = random_question(rng, scene, about)
                 right[question.about].append(
                     self._asked(picture, ask(rng, question, language, scene))
@@ -191,7 +186,7 @@ class _Measurement:
         for i, picture in enumerate(self._each("own pictures", self.drawn[: self.sizes.own])):
             scene = self._read(picture)
             for about in ("character", "action", "setting", "weather", "left", "right"):
-                language = ("en", "zh")[i % 2]
+                language = LANGUAGES[i % 2]
                 question = random_question(rng, scene, about)
                 hits.append(
                     self._asked(picture, ask(rng, question, language, scene))
@@ -247,7 +242,7 @@ class _Measurement:
         self._sheet(f"chains-{length}", rows[:8], columns=4, across=True)
         return _mean(hits)
 
-    def plans(self, language: str) -> float:
+    def plans(self, language: Language) -> float:
         """Held-out sentences: tool, source and text all right."""
         rows = yaml.safe_load((PLANS / f"{language}.yaml").read_text())
         hits = []
@@ -358,7 +353,7 @@ def _wanted_change(row: dict[str, Any]) -> Change:
     return Change("replace", change["with"], change["replace"])
 
 
-def _wanted_questions(row: dict[str, Any], language: str) -> set[str]:
+def _wanted_questions(row: dict[str, Any], language: Language) -> set[str]:
     """Accepted wordings: `outfit` and the yes/no question about the suit are answered with the same sentence."""
     question = Question(row["about"], row.get("object"), row.get("value"))
     wanted = {canonical_question(question, language)}
@@ -367,7 +362,7 @@ def _wanted_questions(row: dict[str, Any], language: str) -> set[str]:
     return wanted
 
 
-def plan_is_right(row: dict[str, Any], result: PlanResult, language: str) -> bool:
+def plan_is_right(row: dict[str, Any], result: PlanResult, language: Language) -> bool:
     """Compare a plan with its label: the tool, which picture, and what is to be drawn, changed or asked."""
     names = [call.name for call in result.calls]
     if row["tool"] == "chat":

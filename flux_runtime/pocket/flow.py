@@ -27,22 +27,16 @@ from flux_runtime.flow_matching import (
     training_sigmas,
     velocity_target,
 )
-from flux_runtime.pocket.language import (
-    Change,
-    apply_change,
-    canonical_instruction,
-    canonical_prompt,
-    caption,
-    instruction,
-    random_change,
-    stated_attributes,
-)
+from flux_runtime.pocket.changes import Change, apply_change, random_change
+from flux_runtime.pocket.instructions import canonical_instruction, instruction
+from flux_runtime.pocket.language import canonical_prompt, caption, stated_attributes
 from flux_runtime.pocket.language_model import build_language_model, loosen, see
 from flux_runtime.pocket.planning import partial
 from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
 from flux_runtime.pocket.splits import may_train_on, training_scene
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import CHANNELS, LatentBasis, fit_basis
+from flux_runtime.pocket.vocabulary import LANGUAGES
 from flux_runtime.pocket.world import Layout, Scene, draw_array, random_layout
 
 OUT_LAYERS = (0, 2, 4)  # hidden states of the language model that condition the drawing
@@ -215,15 +209,14 @@ def prompt_for(rng: random.Random, scene: Scene) -> str:
         stated = partial(rng, scene)
     if rng.random() < 0.5:
         return canonical_prompt(stated)
-    return loosen(rng, caption(rng, stated, rng.choice(("en", "zh"))))
+    return loosen(rng, caption(rng, stated, rng.choice(LANGUAGES)))
 
 
 def instruction_for(rng: random.Random, change: Change, scene: Scene) -> str:
     if rng.random() < 0.5:
         return canonical_instruction(change)
-    text = loosen(
-        rng, instruction(rng, change, rng.choice(("en", "zh")), scene if rng.random() < 0.6 else None)
-    )
+    text = instruction(rng, change, rng.choice(LANGUAGES), scene if rng.random() < 0.6 else None)
+    text = loosen(rng, text)
     return f"edit the image: {text}" if rng.random() < 0.1 else text
 
 

@@ -14,13 +14,9 @@ import torch
 import torch.nn.functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from flux_runtime.pocket.language import (
-    canonical_instruction,
-    canonical_prompt,
-    caption,
-    instruction,
-    random_change,
-)
+from flux_runtime.pocket.changes import random_change
+from flux_runtime.pocket.instructions import canonical_instruction, instruction
+from flux_runtime.pocket.language import canonical_prompt, caption
 from flux_runtime.pocket.planning import PlanExample, partial, plan_example
 from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
 from flux_runtime.pocket.questions import (
@@ -34,6 +30,7 @@ from flux_runtime.pocket.questions import (
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes, training_scene
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import LatentBasis, fit_basis
+from flux_runtime.pocket.vocabulary import LANGUAGES
 from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, Scene, draw_array, random_layout
 
 PATCH = 32  # pixels
@@ -204,7 +201,7 @@ def exchanges(rng: random.Random, scene: Scene, count: int = 6) -> list[tuple[st
     )
     rows = []
     for about in rng.sample(abouts, count):
-        language = rng.choice(("en", "zh"))
+        language = rng.choice(LANGUAGES)
         question = random_question(rng, scene, about)
         rows.append((loosen(rng, ask(rng, question, language, scene)), answer(scene, question, language)))
     return rows
@@ -212,7 +209,7 @@ def exchanges(rng: random.Random, scene: Scene, count: int = 6) -> list[tuple[st
 
 def rewriting_example(rng: random.Random) -> PlanExample:
     """A bare caption or instruction and its canonical English: keeps attributes alive in the prompt features."""
-    scene, language = training_scene(rng), rng.choice(("en", "zh"))
+    scene, language = training_scene(rng), rng.choice(LANGUAGES)
     if rng.random() < 0.5:
         stated = partial(rng, scene)
         return PlanExample("", caption(rng, stated, language), canonical_prompt(stated))
@@ -365,7 +362,7 @@ def answer_accuracy(
     right: dict[str, list[bool]] = {}
     for scene in scenes:
         asked = [random_question(rng, scene, about) for about in abouts]
-        languages = [rng.choice(("en", "zh")) for _ in asked]
+        languages = [rng.choice(LANGUAGES) for _ in asked]
         row = [
             (ask(rng, q, language, scene), answer(scene, q, language))
             for q, language in zip(asked, languages, strict=True)

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from flux_runtime.pocket.planning import plan_example
 from flux_runtime.pocket.questions import answer, ask, random_question
 from flux_runtime.pocket.splits import training_scene
+from flux_runtime.pocket.vocabulary import LANGUAGES
 
 SPECIAL = (
     "<|endoftext|>",
@@ -55,7 +56,7 @@ def _corpus(lines: int) -> list[str]:
         example = plan_example(rng)
         scene = training_scene(rng)
         text += [example.message, example.target]
-        for language in ("en", "zh"):
+        for language in LANGUAGES:
             question = random_question(rng, scene)
             text += [ask(rng, question, language, scene), answer(scene, question, language)]
     return text
