@@ -273,7 +273,7 @@ class _Measurement:
                 sheet.paste(
                     picture.resize((side, side)), (left + j * side, top) if across else (left, top + j * side)
                 )
-        sheet.save(self.sheets / f"{name}.png", optimize=True)
+        sheet.quantize(256).save(self.sheets / f"{name}.png", optimize=True)
 
 
 class _Score:
