@@ -18,6 +18,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## make .venv: torch first, then the pinned packages, then this project
+	@echo ".venv is ready"
 
 $(READY): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none is on the path (or name one: make setup PYTHON=...)."; exit 1; }

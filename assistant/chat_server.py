@@ -159,7 +159,7 @@ def sign_in_secret(data_dir: Path) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises CannotServe as `serve` does."""
+    """A socket that listens there; who connects early waits. Raises CannotServe as `serve` does."""
     if host not in LOOPBACK_HOSTS:
         raise CannotServe(
             f"The chat page signs in whoever opens it, and others could reach {host}.",
@@ -170,6 +170,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise CannotServe(

@@ -51,7 +51,7 @@ def _serving(data: Path) -> Iterator[str]:
             assert len(words) > 2, "the page did not start"
             address = words[2]
             deadline = time.monotonic() + 120
-            while httpx.get(f"{address}/readyz").status_code != 200:
+            while httpx.get(f"{address}/readyz", timeout=60).status_code != 200:
                 assert time.monotonic() < deadline, "the model was not loaded in time"
                 time.sleep(0.2)
             yield address
