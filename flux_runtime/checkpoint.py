@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
 from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
+from diffusers.utils import logging as diffusers_logging
 from torch import nn
 from transformers import Qwen3VLForConditionalGeneration
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from flux_runtime.errors import BadCheckpoint
 
@@ -39,7 +40,9 @@ def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dty
     if not (where / "config.json").is_file():
         raise BadCheckpoint(f"The model in {folder} has no {part}/config.json.", stage="load")
     _only_safetensors(where)
-    logging.disable_progress_bar()  # it would go to the terminal of a command that prints JSON
+    # Their bars would go to the terminal of a command that prints JSON.
+    transformers_logging.disable_progress_bar()
+    diffusers_logging.disable_progress_bar()
     try:
         model, info = _CLASSES[part].from_pretrained(
             where, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True

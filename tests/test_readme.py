@@ -18,7 +18,14 @@ TREE = re.search(r"```text\n(assistant/.*?)```", README, re.DOTALL)
 #: Folders that the tree names as one, with a gloss for the whole.
 WHOLE = (
     *("tests/assistant/", "tests/tools/", "tests/flux_runtime/", "tests/sessions/", "tests/dialogs/"),
-    *("flux_runtime/pocket/weights/", "flux_runtime/pocket/plans/", "public/", ".chainlit/", "docs/images/"),
+    *(
+        "flux_runtime/pocket/weights/",
+        "flux_runtime/pocket/plans/",
+        "flux_runtime/pocket/wordings/",
+        "public/",
+        ".chainlit/",
+        "docs/images/",
+    ),
 )
 
 
