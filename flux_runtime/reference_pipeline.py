@@ -13,7 +13,6 @@ from diffusers.modular_pipelines.flux3.encoders import Flux3TextEncoderStep
 from diffusers.modular_pipelines.flux3.image_processor import Flux3ImageProcessor
 from diffusers.modular_pipelines.flux3.modular_blocks_flux3 import Flux3AutoBlocks
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
-from diffusers.utils import logging
 from PIL import Image
 
 from flux_runtime.catalogue import read_entry
@@ -31,10 +30,10 @@ class ReferencePipeline:
         folder, device = key.folder, torch.device(key.device)
         self._entry = read_entry(folder)
         self._device = device
-        logging.disable_progress_bar()
         blocks = Flux3AutoBlocks()
         blocks.sub_blocks.pop("prompt_upsampler")
         blocks.sub_blocks["text_encoder"] = Flux3TextEncoderStep(pad_multiple=self._entry.text_pad_multiple)
+        _draw_without_bars(blocks)
         self._pipeline: Any = blocks.init_pipeline()
         parts = {
             part: load_part(folder, part, device=device, dtype=key.dtype)
@@ -84,3 +83,11 @@ class ReferencePipeline:
             **where,
         )
         return images[0]
+
+
+def _draw_without_bars(blocks: Any) -> None:
+    """The pipeline's own switch reaches its outermost blocks only."""
+    for block in blocks.sub_blocks.values():
+        if hasattr(block, "set_progress_bar_config"):
+            block.set_progress_bar_config(disable=True)
+        _draw_without_bars(block)
