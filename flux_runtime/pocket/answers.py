@@ -1,8 +1,8 @@
-"""Second course for pocket's Qwen3-VL: better answers, while what it tells the flow transformer stays the same.
+"""Second course for pocket's Qwen3-VL: better answers, while what it tells the flow transformer stays.
 
-Runs after the flow has learned to draw. Embeddings are frozen, and the hidden states that condition the drawing are held
-to those of the first course by a loss, so that the flow's conditioning does not move. Object and yes/no questions, which
-lag, are asked more often.
+Runs after the flow has learned to draw. Embeddings are frozen, and the hidden states that condition the
+drawing are held to those of the first course by a loss, so that the flow's conditioning does not move. Object
+and yes/no questions, which lag, are asked more often.
 """
 
 from __future__ import annotations
@@ -13,32 +13,27 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from flux_runtime.pocket.flow import OUT_LAYERS, encode_text, load_language_model
+from flux_runtime.pocket.flow import OUT_LAYERS, encode_text
 from flux_runtime.pocket.language_model import (
-    Batch,
     answer_accuracy,
-    loosen,
+    load_language_model,
     picture_batch,
     question_loss,
-    rewriting_example,
     see,
     text_loss,
 )
-from flux_runtime.pocket.planning import PlanExample, plan_example
-from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
-from flux_runtime.pocket.questions import (
-    OBJECT_QUESTIONS,
-    SCENE_QUESTIONS,
-    YES_NO_QUESTIONS,
-    answer,
-    ask,
-    random_question,
+from flux_runtime.pocket.lessons import QuestionPacker, exchange, rewriting_example, text_example
+from flux_runtime.pocket.progress import (
+    Average,
+    TrainingRun,
+    on_training_device,
+    training_device,
+    warmup_cosine,
 )
+from flux_runtime.pocket.questions import OBJECT_QUESTIONS, SCENE_QUESTIONS, YES_NO_QUESTIONS
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import fit_basis
-from flux_runtime.pocket.vocabulary import LANGUAGES
-from flux_runtime.pocket.world import Scene
 
 # How often each kind of question is drawn; what lags after the first course is drawn most.
 WEIGHTS = {
@@ -54,14 +49,9 @@ WEIGHTS = {
 }
 
 
-def exchanges(rng: random.Random, scene: Scene, count: int) -> list[tuple[str, str]]:
-    """`count` questions about one scene, drawn by WEIGHTS, with their answers."""
-    rows = []
-    for about in rng.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=count):
-        language = rng.choice(LANGUAGES)
-        question = random_question(rng, scene, about)
-        rows.append((loosen(rng, ask(rng, question, language, scene)), answer(scene, question, language)))
-    return rows
+def _abouts(rng: random.Random, count: int) -> list[str]:
+    """Kinds of questions for one picture, drawn by WEIGHTS."""
+    return rng.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=count)
 
 
 def conditioning_drift(
@@ -70,7 +60,7 @@ def conditioning_drift(
     tokenizer: PreTrainedTokenizerFast,
     prompts: list[str],
 ) -> torch.Tensor:
-    """Relative squared distance of the stacked prompt features from the first course's, averaged over the layers."""
+    """Relative squared distance of the prompt features from the first course's, averaged over the layers."""
     with torch.no_grad():
         wanted = encode_text(first, tokenizer, prompts)
     ours = encode_text(model, tokenizer, prompts)
@@ -85,8 +75,7 @@ def train_answers(
     """Questions and plans as in the first course, plus the loss that holds the conditioning still."""
     device = training_device()
     tokenizer, basis = load_tokenizer(folder), fit_basis(folder)
-    first = load_language_model(folder, tokenizer).to(device)
-    model, copy = (load_language_model(folder, tokenizer).to(device) for _ in range(2))
+    first, model, copy = (on_training_device(load_language_model(folder, tokenizer)) for _ in range(3))
     model.train().requires_grad_(True)
     model.model.language_model.embed_tokens.requires_grad_(False)
     average = Average(model, copy, 0.998)
@@ -98,21 +87,22 @@ def train_answers(
     adamw = torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
     run = TrainingRun(folder / "answers", {"model": model, "average": average, "muon": muon, "adamw": adamw})
     rng = random.Random(f"answers from {run.step}")
-    packer = Batch(tokenizer)
+    packer = QuestionPacker(tokenizer)
     for step in run.steps(steps):
         for optimizer in (muon, adamw):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * warmup_cosine(step, steps, warmup=100)
             optimizer.zero_grad()
         scenes, pictures = picture_batch(rng, basis, images)
-        plans = [_plan_or_rewriting(rng) for _ in range(texts)]
+        asked = [[exchange(rng, scene, about) for about in _abouts(rng, 7)] for scene in scenes]
+        messages = [text_example(rng) for _ in range(texts)]
         prompts = [rewriting_example(rng).message for _ in range(12)]
         with torch.autocast(device.type, torch.bfloat16):
             tokens = see(model, pictures.to(device))
-            asked = question_loss(model, packer, tokens, [exchanges(rng, scene, 7) for scene in scenes])
-            planned = text_loss(model, tokenizer, plans)
+            answered = question_loss(model, packer, tokens, asked)
+            planned = text_loss(model, tokenizer, messages)
         drift = conditioning_drift(model, first, tokenizer, prompts)
-        (asked + planned + 10 * drift).backward()
+        (answered + planned + 10 * drift).backward()
         torch.nn.utils.clip_grad_norm_([p for _, p in trained], 1.0)
         muon.step()
         adamw.step()
@@ -123,10 +113,5 @@ def train_answers(
                 scores = answer_accuracy(average.model, tokenizer, held_out_scenes()[:40]) | {
                     "unseen": answer_accuracy(average.model, tokenizer, held_out_composition_scenes()[:20])
                 }
-            losses = {"answers": asked, "plans": planned, "drift": drift}
+            losses = {"answers": answered, "plans": planned, "drift": drift}
             run.log(**{name: round(loss.item(), 5) for name, loss in losses.items()}, **scores)
-
-
-def _plan_or_rewriting(rng: random.Random) -> PlanExample:
-    example = plan_example(rng) if rng.random() < 0.75 else rewriting_example(rng)
-    return PlanExample(example.system, loosen(rng, example.message), example.target)

@@ -1,6 +1,6 @@
-"""From training checkpoints to the shipped model folder: bf16 safetensors in diffusers layout, entry, word list.
+"""From training checkpoints to the shipped model folder: bf16 safetensors in diffusers layout, and word list.
 
-The three trained models, the tokenizer and the judge become `weights/`, which the runtime loads like any FLUX.3.
+The trained models, the tokenizer and the judge become `weights/`, which the runtime loads like any FLUX.3.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ import json
 import random
 import re
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from flux_runtime.pocket.changes import EDIT_TYPES
 from flux_runtime.pocket.flow import OUT_LAYERS, PAD_MULTIPLE, ROPE_SCALE, SHIFT, load_sampler
 from flux_runtime.pocket.judge import save_judge
-from flux_runtime.pocket.language_model import PATCH, loosen
+from flux_runtime.pocket.language_model import PATCH
+from flux_runtime.pocket.lessons import loosen
 from flux_runtime.pocket.planning import plan_example
 from flux_runtime.pocket.vae import assemble_vae
 from flux_runtime.pocket.vocabulary import LANGUAGES, NAMES
@@ -30,471 +32,43 @@ SHARD = "14MB"
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 
 # Words that carry no content of their own: knowing them is no claim about what can be drawn.
-_FILLER = [
-    "a",
-    "an",
-    "the",
-    "this",
-    "that",
-    "these",
-    "those",
-    "it",
-    "its",
-    "he",
-    "she",
-    "him",
-    "her",
-    "his",
-    "they",
-    "them",
-    "their",
-    "we",
-    "us",
-    "our",
-    "you",
-    "your",
-    "i",
-    "me",
-    "my",
-    "mine",
-    "am",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "been",
-    "being",
-    "do",
-    "does",
-    "did",
-    "done",
-    "have",
-    "has",
-    "had",
-    "having",
-    "will",
-    "would",
-    "can",
-    "could",
-    "shall",
-    "should",
-    "may",
-    "might",
-    "must",
-    "and",
-    "or",
-    "but",
-    "nor",
-    "so",
-    "yet",
-    "if",
-    "then",
-    "than",
-    "as",
-    "at",
-    "by",
-    "for",
-    "from",
-    "in",
-    "into",
-    "of",
-    "off",
-    "on",
-    "onto",
-    "out",
-    "over",
-    "to",
-    "toward",
-    "under",
-    "up",
-    "upon",
-    "with",
-    "without",
-    "within",
-    "about",
-    "above",
-    "across",
-    "after",
-    "again",
-    "against",
-    "all",
-    "almost",
-    "also",
-    "always",
-    "another",
-    "any",
-    "anybody",
-    "anyone",
-    "anything",
-    "around",
-    "away",
-    "back",
-    "because",
-    "before",
-    "behind",
-    "below",
-    "beneath",
-    "beside",
-    "between",
-    "both",
-    "down",
-    "each",
-    "either",
-    "else",
-    "enough",
-    "even",
-    "ever",
-    "every",
-    "everybody",
-    "everyone",
-    "everything",
-    "few",
-    "first",
-    "fresh",
-    "full",
-    "here",
-    "how",
-    "however",
-    "instead",
-    "just",
-    "kind",
-    "kindly",
-    "last",
-    "least",
-    "less",
-    "let",
-    "lets",
-    "like",
-    "little",
-    "lot",
-    "lots",
-    "make",
-    "makes",
-    "made",
-    "making",
-    "many",
-    "maybe",
-    "more",
-    "most",
-    "much",
-    "near",
-    "need",
-    "needs",
-    "never",
-    "new",
-    "next",
-    "nice",
-    "no",
-    "nobody",
-    "none",
-    "not",
-    "nothing",
-    "now",
-    "often",
-    "ok",
-    "okay",
-    "old",
-    "once",
-    "one",
-    "only",
-    "other",
-    "others",
-    "own",
-    "part",
-    "perhaps",
-    "piece",
-    "place",
-    "please",
-    "pretty",
-    "put",
-    "quite",
-    "rather",
-    "really",
-    "right",
-    "same",
-    "see",
-    "seem",
-    "several",
-    "show",
-    "simple",
-    "since",
-    "small",
-    "some",
-    "somebody",
-    "someone",
-    "something",
-    "somewhere",
-    "soon",
-    "still",
-    "such",
-    "sure",
-    "take",
-    "than",
-    "thank",
-    "thanks",
-    "that's",
-    "thing",
-    "things",
-    "think",
-    "though",
-    "through",
-    "time",
-    "times",
-    "today",
-    "together",
-    "too",
-    "totally",
-    "try",
-    "turn",
-    "two",
-    "three",
-    "four",
-    "us",
-    "use",
-    "used",
-    "using",
-    "very",
-    "want",
-    "wanted",
-    "wants",
-    "way",
-    "well",
-    "what",
-    "what's",
-    "when",
-    "where",
-    "where's",
-    "whether",
-    "which",
-    "while",
-    "who",
-    "who's",
-    "whole",
-    "whom",
-    "whose",
-    "why",
-    "wish",
-    "wonder",
-    "work",
-    "yes",
-    "yet",
-    "you'd",
-    "you're",
-    "you'll",
-    "i'd",
-    "i'm",
-    "i'll",
-    "i've",
-    "it's",
-    "let's",
-    "don't",
-    "doesn't",
-    "can't",
-    "won't",
-    "isn't",
-    "aren't",
-    "couldn't",
-    "wouldn't",
-    "shouldn't",
-    "he's",
-    "she's",
-    "they're",
-    "we're",
-    "there",
-    "there's",
-    "hello",
-    "hey",
-    "hi",
-    "oh",
-    "hmm",
-    "wow",
-    "well",
-    "um",
-    "picture",
-    "pictures",
-    "image",
-    "images",
-    "photo",
-    "drawing",
-    "draw",
-    "draws",
-    "drawn",
-    "drawing",
-    "paint",
-    "painting",
-    "sketch",
-    "scene",
-    "view",
-    "background",
-    "version",
-    "copy",
-    "add",
-    "adds",
-    "added",
-    "remove",
-    "removed",
-    "change",
-    "changed",
-    "changes",
-    "edit",
-    "edits",
-    "replace",
-    "swap",
-    "swapped",
-    "switch",
-    "keep",
-    "give",
-    "get",
-    "got",
-    "go",
-    "goes",
-    "going",
-    "gone",
-    "come",
-    "look",
-    "looks",
-    "looking",
-    "looked",
-    "feel",
-    "feels",
-    "big",
-    "bigger",
-    "large",
-    "huge",
-    "tiny",
-    "cute",
-    "lovely",
-    "beautiful",
-    "funny",
-    "happy",
-    "good",
-    "great",
-    "best",
-    "better",
-    "fun",
-    "cool",
-    "day",
-    "days",
-    "morning",
-    "afternoon",
-    "evening",
-    "tonight",
-    "outside",
-    "inside",
-    "outdoors",
-    "indoors",
-    "middle",
-    "center",
-    "centre",
-    "top",
-    "bottom",
-    "front",
-    "side",
-    "sides",
-    "edge",
-    "corner",
-    "left",
-    "right",
-    "color",
-    "colour",
-    "colors",
-    "colours",
-    "coloured",
-    "colored",
-    "bright",
-    "dark",
-    "light",
-    "lighting",
-    "weather",
-    "sky",
-    "ground",
-    "floor",
-    "air",
-    "falling",
-    "shining",
-    "standing",
-    "sitting",
-    "being",
-    "busy",
-    "holding",
-    "wearing",
-    "dressed",
-    "wear",
-    "wears",
-    "having",
-    "plays",
-    "play",
-    "playing",
-    "reads",
-    "sleeps",
-    "waters",
-    "holds",
-    "water",
-    "watering",
-    "plant",
-    "plants",
-    "book",
-    "books",
-    "guitar",
-    "umbrella",
-    "suit",
-    "outfit",
-    "clothes",
-    "character",
-    "animal",
-    "object",
-    "objects",
-    "subject",
-    "wherever",
-    "whatever",
-    "whoever",
-    "possible",
-    "version",
-]
+_FILLERS = (Path(__file__).parent / "wordings" / "fillers.txt").read_text(encoding="utf-8").split()
 
 
 def _vocabulary(sentences: int = 40000) -> dict[str, Any]:
     """Declared words: all spellings, the words of the grammar's sentences, and fillers.
 
-    A Chinese character counts as a word of its own when it has many neighbours on both sides (的, 画); one that lives
-    in a single word (西 of 东西) does not, so that 西瓜 is still reported whole.
+    A Chinese character counts as a word of its own when it has many neighbours on both sides (的, 画); one
+    that lives in a single word (西 of 东西) does not, so that 西瓜 is still reported whole.
     """
     rng = random.Random("declared words")
-    words = set(_FILLER)
+    words = set(_FILLERS)
     before: dict[str, set[str]] = defaultdict(set)
     after: dict[str, set[str]] = defaultdict(set)
-    pairs: dict[str, int] = defaultdict(int)
+    pairs: Counter[str] = Counter()
     for _ in range(sentences):
         example = plan_example(rng)
         if '"clarify"' in example.target:
             continue
         text = loosen(rng, example.message).lower()
-        words |= {word for word in re.findall(r"[a-z]+(?:'[a-z]+)?", text)}
+        words.update(re.findall(r"[a-z]+(?:'[a-z]+)?", text))
         for run in _HAN.findall(text):
-            for left, right in zip(run, run[1:], strict=False):
+            for left, right in pairwise(run):
                 before[right].add(left)
                 after[left].add(right)
                 pairs[left + right] += 1
-    groups = {
-        group: {
-            name: tuple(dict.fromkeys(s for language in LANGUAGES for s in spelled[language]))
-            for name, spelled in names.items()
-        }
-        for group, names in NAMES.items()
-    }
-    for names in groups.values():
-        for spelled in names.values():
-            for spelling in spelled:
-                words |= set(spelling.split()) if spelling.isascii() else {spelling}
+    groups: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for group, names in NAMES.items():
+        for name, spelled in names.items():
+            groups[group][name] = list(dict.fromkeys(s for language in LANGUAGES for s in spelled[language]))
+            for spelling in groups[group][name]:
+                words.update(spelling.split() if spelling.isascii() else [spelling])
     words |= {pair for pair, count in pairs.items() if count >= 3}
     words |= {character for character in before if len(before[character]) >= 6 and len(after[character]) >= 6}
     return {"groups": groups, "words": sorted(words)}
 
 
-def assemble(
-    folder: Path, target: Path, *, edits: tuple[str, ...] = EDIT_TYPES, steps: int = 8, guidance: float = 2.0
-) -> None:
+def assemble(folder: Path, target: Path) -> None:
     """Write the model folder `target` from the checkpoints in `folder`."""
     target.mkdir(parents=True, exist_ok=True)
     for part in ("transformer", "vae", "text_encoder", "processor", "scheduler", "judge"):
@@ -502,14 +76,23 @@ def assemble(
     sampler = load_sampler(folder)
     with torch.no_grad():
         sampler.transformer.context_embedder.weight.mul_(sampler.scale)
-    sampler.transformer.to(torch.bfloat16).save_pretrained(target / "transformer", max_shard_size=SHARD)
-    sampler.language_model.to(torch.bfloat16).save_pretrained(target / "text_encoder", max_shard_size=SHARD)
-    assemble_vae(folder).to(torch.bfloat16).save_pretrained(target / "vae", max_shard_size=SHARD)
+    models = {
+        "transformer": sampler.transformer,
+        "text_encoder": sampler.language_model,
+        "vae": assemble_vae(folder),
+    }
+    for part, model in models.items():
+        model.to(torch.bfloat16).save_pretrained(target / part, max_shard_size=SHARD)  # pyright: ignore
     sampler.tokenizer.save_pretrained(target / "processor")
-    Qwen2VLImageProcessorPil(
-        patch_size=PATCH, temporal_patch_size=1, merge_size=1, size={"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE},
-        image_mean=[0.5] * 3, image_std=[0.5] * 3,
-    ).save_pretrained(target / "processor")  # fmt: skip
+    image_processor = Qwen2VLImageProcessorPil(
+        patch_size=PATCH,
+        temporal_patch_size=1,
+        merge_size=1,
+        size={"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE},  # areas, despite their names
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+    image_processor.save_pretrained(target / "processor")
     FlowMatchEulerDiscreteScheduler(shift=SHIFT).save_pretrained(target / "scheduler")
     (target / "judge").mkdir()
     save_judge(folder, target / "judge" / "model.safetensors")
@@ -521,13 +104,13 @@ def assemble(
         "tasks": ["generate", "edit", "answer", "plan"],
         "default_size": [SIZE, SIZE],
         "sizes": [[SIZE, SIZE]],
-        "default_steps": steps,
-        "default_guidance": guidance,
+        "default_steps": 8,
+        "default_guidance": 2.0,
         "max_references": 1,
         "text_encoder_out_layers": list(OUT_LAYERS),
         "text_pad_multiple": PAD_MULTIPLE,
         "image_rope_scale": ROPE_SCALE,
-        "edits": list(edits),
+        "edits": list(EDIT_TYPES),
         "vocabulary": "vocabulary.json",
     }
     (target / "entry.json").write_text(json.dumps(entry, indent=2) + "\n")

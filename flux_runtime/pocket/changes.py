@@ -24,6 +24,13 @@ class Change:
     side: str | None = None
 
 
+def applies(type_: str, scene: Scene) -> bool:
+    """Whether there is an edit of that type for the scene: a free side to add to, something to remove."""
+    if type_ in ATTRIBUTES:
+        return True
+    return len(scene.things) < 2 if type_ == "add" else bool(scene.things)
+
+
 def apply_change(scene: Scene, change: Change) -> Scene:
     """The scene after the edit.
 
@@ -58,11 +65,10 @@ def _find(scene: Scene, target: str | None) -> tuple[str, Thing]:
     raise ValueError(f"there is no {target}")
 
 
-def random_change(rng: random.Random, scene: Scene, kind: str | None = None) -> Change:
+def random_change(rng: random.Random, scene: Scene, type_: str | None = None) -> Change:
     """An edit that applies to the scene, of the given type or of any type, evenly."""
     things = scene.things
-    possible = [t for t in EDIT_TYPES if t in ATTRIBUTES or (len(things) < 2 if t == "add" else things)]
-    type_ = kind or rng.choice(possible)
+    type_ = type_ or rng.choice([t for t in EDIT_TYPES if applies(t, scene)])
     if type_ in ATTRIBUTES:
         return Change(type_, rng.choice([v for v in ATTRIBUTES[type_] if v != getattr(scene, type_)]))
     kinds = [kind for kind in KINDS if kind not in {thing.kind for thing in things.values()}]

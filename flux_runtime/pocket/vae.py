@@ -1,28 +1,38 @@
 """Pocket's VAE: an analytic latent (PCA of 16 px cells) that conv networks are then taught to read and write.
 
-Fitting the basis takes seconds, so the flow can train on exact codes while the decoder (codes -> pixels) and the encoder
-(pixels -> codes) of the unmodified `AutoencoderKLFlux2` are trained as two independent regressions.
+Fitting the basis takes seconds, so the flow can train on exact codes while the decoder (codes -> pixels) and
+the encoder (pixels -> codes) of the unmodified `AutoencoderKLFlux2` are trained as two independent
+regressions.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKLFlux2
+from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
 
-from flux_runtime.pocket.progress import Average, TrainingRun, training_device, warmup_cosine
+from flux_runtime.pocket.progress import (
+    Average,
+    M,
+    TrainingRun,
+    averaged_weights,
+    training_device,
+    warmup_cosine,
+)
 from flux_runtime.pocket.splits import training_scene
-from flux_runtime.pocket.world import draw_array, random_layout
+from flux_runtime.pocket.world import Layout, Scene, draw_array, random_layout
 
 CELL = 16  # pixels a latent cell, the stride of the five-level VAE
 CHANNELS = 32  # latent channels a cell; 2 x 2 cells make one token of 128
 
 
 def build_vae() -> AutoencoderKLFlux2:
+    """The unmodified class with five small levels, untrained."""
     return AutoencoderKLFlux2(
         block_out_channels=(16, 32, 64, 96, 128),
         decoder_block_out_channels=(16, 32, 64, 128, 160),
@@ -38,8 +48,8 @@ def build_vae() -> AutoencoderKLFlux2:
 class LatentBasis(torch.nn.Module):
     """Linear codes of 16 px cells: (B, 3, H, W) pixels in [-1, 1] <-> (B, 32, H/16, W/16).
 
-    Principal components scaled by the square root of their standard deviation, so that the strong ones stay stronger
-    without drowning the rest; then by one factor that makes the mean variance 1.
+    Principal components scaled by the square root of their standard deviation, so that the strong ones stay
+    stronger without drowning the rest; then by one factor that makes the mean variance 1.
     """
 
     mean: torch.Tensor
@@ -53,6 +63,7 @@ class LatentBasis(torch.nn.Module):
         self.register_buffer("decode_weight", torch.zeros(3 * CELL * CELL, CHANNELS))
 
     def fit(self, images: torch.Tensor) -> None:
+        """Take the basis from the cells of images (B, 3, H, W)."""
         cells = F.unfold(images, CELL, stride=CELL).transpose(1, 2).flatten(0, 1)  # (cells, 768)
         self.mean.copy_(cells.mean(0))
         centred = cells - self.mean
@@ -64,20 +75,27 @@ class LatentBasis(torch.nn.Module):
         self.decode_weight.copy_(vectors * scale)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Codes of images."""
         height, width = images.shape[-2] // CELL, images.shape[-1] // CELL
         cells = F.unfold(images, CELL, stride=CELL).transpose(1, 2) - self.mean
         return (cells @ self.encode_weight.T).transpose(1, 2).unflatten(2, (height, width))
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Images of codes, as well as a linear map can."""
         height, width = codes.shape[-2] * CELL, codes.shape[-1] * CELL
         cells = codes.flatten(2).transpose(1, 2) @ self.decode_weight.T + self.mean
         return F.fold(cells.transpose(1, 2), (height, width), CELL, stride=CELL)
 
 
-def training_images(rng: random.Random, count: int) -> torch.Tensor:
-    """Freshly drawn scenes, (count, 3, 256, 256) in [-1, 1]."""
-    pixels = np.stack([draw_array(training_scene(rng), random_layout(rng)) for _ in range(count)])
+def rendered(drawings: Iterable[tuple[Scene, Layout]]) -> torch.Tensor:
+    """Drawings as a batch of pictures, (B, 3, 256, 256) in [-1, 1]."""
+    pixels = np.stack([draw_array(scene, layout) for scene, layout in drawings])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).mul(2).sub(1).contiguous()
+
+
+def _training_images(rng: random.Random, count: int) -> torch.Tensor:
+    """Freshly drawn scenes, (count, 3, 256, 256) in [-1, 1]."""
+    return rendered((training_scene(rng), random_layout(rng)) for _ in range(count))
 
 
 def _crops(images: torch.Tensor, rng: random.Random, size: int) -> torch.Tensor:
@@ -96,7 +114,7 @@ def fit_basis(folder: Path, images: int = 800) -> LatentBasis:
         basis.load_state_dict(torch.load(path, weights_only=True))
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        basis.fit(training_images(random.Random("latent basis"), images))
+        basis.fit(_training_images(random.Random("latent basis"), images))
         torch.save(basis.state_dict(), path)
     return basis
 
@@ -109,6 +127,7 @@ def psnr(ours: torch.Tensor, target: torch.Tensor) -> float:
 class _Decoder(torch.nn.Module):
     def __init__(self, vae: AutoencoderKLFlux2) -> None:
         super().__init__()
+        assert vae.post_quant_conv is not None
         self.post_quant_conv, self.decoder = vae.post_quant_conv, vae.decoder
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
@@ -118,10 +137,21 @@ class _Decoder(torch.nn.Module):
 class _Encoder(torch.nn.Module):
     def __init__(self, vae: AutoencoderKLFlux2) -> None:
         super().__init__()
+        assert vae.quant_conv is not None
         self.quant_conv, self.encoder = vae.quant_conv, vae.encoder
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.quant_conv(self.encoder(images)).chunk(2, dim=1)[0]  # the mean, what `mode()` returns
+
+
+def _for_training(half: M) -> M:
+    """The half of the VAE on the training device, in the memory layout in which convolutions are fastest."""
+    half.to(training_device(), memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return half
+
+
+def _channels_last(images: torch.Tensor) -> torch.Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float = 2e-3) -> None:
@@ -132,24 +162,24 @@ def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float
     device = training_device()
     basis = fit_basis(folder).to(device)
     torch.manual_seed(0)
-    model, copy = (_Decoder(build_vae()).to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    model, copy = (_for_training(_Decoder(build_vae())) for _ in range(2))
     average = Average(model, copy, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
     run = TrainingRun(folder / "vae-decoder", {"model": model, "average": average, "optimizer": optimizer})
     rng = random.Random(f"decoder from {run.step}")
-    test = training_images(random.Random("decoder test"), 24).to(device)
+    test = _training_images(random.Random("decoder test"), 24).to(device)
     for step in run.steps(steps):
         if step < steps * 5 // 6:
-            images = _crops(training_images(rng, batch), rng, 128)
+            images = _crops(_training_images(rng, batch), rng, 128)
         else:
-            images = training_images(rng, max(1, batch // 4))
+            images = _training_images(rng, max(1, batch // 4))
         images = images.to(device)
         codes = basis.encode(images)
         codes = codes + torch.rand(len(codes), 1, 1, 1, device=device) * 0.12 * torch.randn_like(codes)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
         with torch.autocast(device.type, torch.bfloat16):
-            output = model(codes.contiguous(memory_format=torch.channels_last))
+            output = model(_channels_last(codes))
         difference = output.float() - images
         loss = difference.square().mean() + 0.05 * difference.abs().mean()
         optimizer.zero_grad()
@@ -159,9 +189,7 @@ def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float
         average.update(model, step)
         if step % 100 == 99:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                decoded = average.model(
-                    basis.encode(test).contiguous(memory_format=torch.channels_last)
-                ).float()
+                decoded = average.model(_channels_last(basis.encode(test))).float()
             run.log(
                 loss=round(loss.item(), 5),
                 psnr=round(psnr(decoded, test), 2),
@@ -174,18 +202,18 @@ def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: floa
     device = training_device()
     basis = fit_basis(folder).to(device)
     torch.manual_seed(1)
-    model, copy = (_Encoder(build_vae()).to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    model, copy = (_for_training(_Encoder(build_vae())) for _ in range(2))
     average = Average(model, copy, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
     run = TrainingRun(folder / "vae-encoder", {"model": model, "average": average, "optimizer": optimizer})
     rng = random.Random(f"encoder from {run.step}")
-    test = training_images(random.Random("encoder test"), 24).to(device)
+    test = _training_images(random.Random("encoder test"), 24).to(device)
     for step in run.steps(steps):
-        images = training_images(rng, batch).to(device)
+        images = _training_images(rng, batch).to(device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
         with torch.autocast(device.type, torch.bfloat16):
-            output = model(images.contiguous(memory_format=torch.channels_last))
+            output = model(_channels_last(images))
         loss = F.mse_loss(output.float(), basis.encode(images))
         optimizer.zero_grad()
         loss.backward()
@@ -194,7 +222,7 @@ def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: floa
         average.update(model, step)
         if step % 100 == 99:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                codes = average.model(test.contiguous(memory_format=torch.channels_last)).float()
+                codes = average.model(_channels_last(test)).float()
             run.log(
                 loss=round(loss.item(), 5),
                 code_mse=round(float(F.mse_loss(codes, basis.encode(test))), 5),
@@ -203,11 +231,11 @@ def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: floa
 
 
 def assemble_vae(folder: Path) -> AutoencoderKLFlux2:
-    """The trained halves in one model. Codes come normalised, so the packed BatchNorm keeps mean 0 and variance 1."""
+    """The trained halves in one model.
+
+    Codes come normalised, so the batch norm on packed latents keeps its mean of 0 and variance of 1.
+    """
     vae = build_vae()
     for name, half in (("vae-decoder", _Decoder(vae)), ("vae-encoder", _Encoder(vae))):
-        saved = torch.load(folder / name / "last.pt", weights_only=True, map_location="cpu")["average"]
-        half.load_state_dict(
-            {key.removeprefix("model."): value for key, value in saved.items() if key.startswith("model.")}
-        )
+        half.load_state_dict(averaged_weights(folder / name))
     return vae.eval()
