@@ -1,4 +1,4 @@
-"""Flow-matching arithmetic, shared by sampling and training: pure functions that know no model, text or pixels.
+"""Flow-matching arithmetic, shared by sampling and training: pure functions, no model, text or pixels.
 
 Convention of FLUX and diffusers: sigma is the noise level, 1 = pure noise, 0 = data;
 `x = (1 - sigma) * data + sigma * noise`; the velocity is `dx/dsigma = noise - data`.
@@ -12,7 +12,7 @@ import torch
 
 
 def shift_sigma(sigma: float, shift: float) -> float:
-    """Bend a uniform sigma in [0, 1] toward more noise: shift > 1 spends more steps near 1; 1 changes nothing."""
+    """Bend a uniform sigma in [0, 1]: a shift above 1 spends more steps near 1, a shift of 1 changes nothing."""
     return shift * sigma / (1 + (shift - 1) * sigma)
 
 
@@ -20,7 +20,10 @@ def sigma_schedule(num_inference_steps: int, *, shift: float = 1.0, shifted: boo
     """Noise levels of a sampling run: `num_inference_steps + 1` values that fall from 1 to 0.
 
     With `shifted`, equal to diffusers' `FlowMatchEulerDiscreteScheduler(shift=shift)` fed with
-    `linspace(1, 1 / n, n)`; without, uniform. Raises ValueError for fewer than one step or a shift not above 0.
+    `linspace(1, 1 / n, n)`; without, uniform.
+
+    Raises:
+        ValueError: fewer than one step, or a shift not above 0.
     """
     if num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
@@ -59,5 +62,5 @@ def guided_velocity(conditional: torch.Tensor, unconditional: torch.Tensor, scal
 def training_sigmas(
     batch: int, *, mean: float = 0.3, std: float = 1.0, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Logit-normal noise levels (B,) in (0, 1) for training (Esser et al. 2024); a mean above 0 favours noise."""
+    """Logit-normal noise levels (B,) in (0, 1) (Esser et al. 2024); a mean above 0 favours noise."""
     return torch.sigmoid(mean + std * torch.randn(batch, generator=generator))

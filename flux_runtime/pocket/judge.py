@@ -5,6 +5,7 @@ It saw every composition (a judge must have no favourites) but neither the held-
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Judge(torch.nn.Module):
         super().__init__()
         widths = (3, 24, 48, 64, 96, 96)
         layers: list[torch.nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [
                 torch.nn.Conv2d(before, after, 3, 2, 1, bias=False),
                 torch.nn.BatchNorm2d(after),
