@@ -12,7 +12,7 @@ import torch
 
 
 def shift_sigma(sigma: float, shift: float) -> float:
-    """Bend a uniform sigma in [0, 1]: a shift above 1 spends more steps near 1, a shift of 1 changes nothing."""
+    """Bend a uniform sigma in [0, 1]: above 1, a shift spends more steps near 1; at 1 it changes nothing."""
     return shift * sigma / (1 + (shift - 1) * sigma)
 
 
