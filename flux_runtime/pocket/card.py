@@ -1,4 +1,4 @@
-"""The model card and `docs/pocket.md`, written from what was measured: evaluation.json, recipe.json and the logs.
+"""The model card and `docs/pocket.md`, written from what was measured: evaluation.json, recipe.json, the logs.
 
 No number in either is typed by hand; run `make pocket-card` after an evaluation.
 """
@@ -9,27 +9,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-# What the first edition aims at: section of evaluation.json -> name -> at least.
+from flux_runtime.pocket.changes import EDIT_TYPES
+from flux_runtime.pocket.questions import OBJECT_QUESTIONS, SCENE_QUESTIONS
+from flux_runtime.pocket.world import ATTRIBUTES
+
+# What the first edition aims at: a path into evaluation.json -> at least.
 GOALS: dict[str, float] = {
-    **{f"generation.seen.{key}": 0.95 for key in ("character", "outfit", "action", "setting", "weather")},
+    **{f"generation.seen.{key}": 0.95 for key in ATTRIBUTES},
     "generation.seen.objects": 0.75,
-    **{f"answers.seen.{key}": 0.97 for key in ("character", "outfit", "action", "setting", "weather")},
-    **{f"answers.seen.{key}": 0.90 for key in ("count", "exists", "color", "side", "left", "right")},
+    **{f"answers.seen.{about}": 0.97 for about in SCENE_QUESTIONS},
+    **{f"answers.seen.{about}": 0.90 for about in OBJECT_QUESTIONS},
     "edits.change": 0.85,
-    **{
-        f"edits.types.{key}": 0.70
-        for key in (
-            "weather",
-            "setting",
-            "action",
-            "character",
-            "outfit",
-            "add",
-            "remove",
-            "recolor",
-            "replace",
-        )
-    },
+    **{f"edits.types.{type_}": 0.70 for type_ in EDIT_TYPES},
     "edits.kept": 0.95,
     "edits.outside_psnr": 29.0,
     "chains.3": 0.85,
@@ -52,9 +43,8 @@ def goals_table(report: dict[str, Any]) -> str:
     rows = ["| measured | goal | reached | |", "|---|---|---|---|"]
     for path, goal in GOALS.items():
         reached = value_at(report, path)
-        rows.append(
-            f"| {path.replace('.', ' · ')} | {goal:g} | {reached:g} | {'yes' if reached >= goal else '**no**'} |"
-        )
+        enough = "yes" if reached >= goal else "**no**"
+        rows.append(f"| {path.replace('.', ' · ')} | {goal:g} | {reached:g} | {enough} |")
     return "\n".join(rows)
 
 
@@ -98,42 +88,106 @@ def write_curves(runs: Path, target: Path) -> None:
     pyplot.close(figure)
 
 
+_ABOUT = """\
+Pocket is a FLUX.3 of the unmodified classes (`Flux3Transformer2DModel`, `AutoencoderKLFlux2`,
+`Qwen3VLForConditionalGeneration`), small enough for two CPU cores and trained from nothing by this repository's
+recipe on a storybook world that the repository draws. Nothing in it comes from another model or data set. Licence:
+Apache-2.0."""
+
+_LIMITS = """\
+It knows one world: four characters with or without a space suit, five actions, five places, four kinds of weather,
+and up to two objects (one a side) of six kinds in five colours, at 256x256, in English and Chinese. It edits one
+thing at a time; offered edits: {edits}. It is no art tool:
+it is there so that everything around it can be tried, tested and understood on a laptop."""
+
+_CARD = """\
+---
+license: apache-2.0
+language: [en, zh]
+---
+
+# pocket
+
+{about}
+
+## What it can and cannot do
+
+{limits}
+
+## Measured
+
+`flux-assistant evaluate`, {minutes:.0f} minutes on a CPU.
+
+{numbers}
+
+## Recipe
+
+{recipe}
+"""
+
+_PAGE = """\
+# Pocket
+
+{about}
+
+{limits}
+
+Made by `make pocket`; measured by `flux-assistant evaluate`; this page is written from the results by
+`make pocket-card`, so no number here is typed by hand.
+
+## Numbers
+
+Held out: {seen} scenes whose exact combination was never in training, and {unseen} of compositions (character,
+action, place) that were never together. Pictures are judged from their pixels by a separately trained classifier,
+whose own accuracy on unseen renders stands beside. Planning: 120 sentences a language, written before the training
+grammar.
+
+{numbers}
+
+## Pictures, uncurated
+
+The first forty held-out scenes, in order:
+
+![drawn from captions](images/generated-seen.png)
+
+The first forty of unseen compositions:
+
+![drawn from captions of unseen compositions](images/generated-unseen.png)
+
+Edits, one column a type ({types}); each cell from top to bottom: source, exact target, result:
+
+![edits](images/edited.png)
+
+Three edits in a row on its own pictures:
+
+![chains of edits](images/chains-3.png)
+
+## Learning curves
+
+![losses over minutes](images/curves.png)
+"""
+
+
 def write_card(weights: Path, docs: Path) -> None:
     """`<weights>/README.md` and `<docs>/pocket.md`."""
     report = json.loads((weights / "evaluation.json").read_text())
     recipe = json.loads((weights / "recipe.json").read_text())
-    edits = json.loads((weights / "entry.json").read_text())["edits"]
-    numbers = f"{goals_table(report)}\n\n{unseen_table(report)}"
-    about = (
-        "Pocket is a FLUX.3 of the unmodified classes (`Flux3Transformer2DModel`, `AutoencoderKLFlux2`, "
-        "`Qwen3VLForConditionalGeneration`), small enough for two CPU cores and trained from nothing by this repository's "
-        "recipe on a storybook world that the repository draws. Nothing in it comes from another model or data set. "
-        "Licence: Apache-2.0."
+    entry = json.loads((weights / "entry.json").read_text())
+    shared = {
+        "about": _ABOUT,
+        "limits": _LIMITS.format(edits=", ".join(entry["edits"])),
+        "numbers": f"{goals_table(report)}\n\n{unseen_table(report)}",
+    }
+    settings = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.items())
+    card = _CARD.format(**shared, minutes=report["seconds"] / 60, recipe=settings)
+    page = _PAGE.format(
+        **shared,
+        seen=report["n"]["generation seen"],
+        unseen=report["n"]["generation unseen"],
+        types=", ".join(report["edits"]["types"]),
     )
-    limits = (
-        f"It knows one world: four characters with or without a space suit, five actions, five places, four kinds of weather, "
-        "and up to two objects (one a side) of six kinds in five colours, at 256x256, in English and Chinese. It edits one thing "
-        f"at a time; offered edits: {', '.join(edits)}. It is no art tool: it is there so that everything around it can be tried, "
-        "tested and understood on a laptop."
-    )
-    config = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.items())
-    (weights / "README.md").write_text(
-        f"---\nlicense: apache-2.0\nlanguage: [en, zh]\n---\n\n# pocket\n\n{about}\n\n## What it can and cannot do\n\n{limits}\n\n"
-        f"## Measured\n\n`flux-assistant evaluate`, {report['seconds'] / 60:.0f} minutes on a CPU.\n\n{numbers}\n\n## Recipe\n\n{config}\n"
-    )
-    (docs / "pocket.md").write_text(
-        f"# Pocket\n\n{about}\n\n{limits}\n\nMade by `make pocket`; measured by `flux-assistant evaluate`; this page is written from the "
-        "results by `make pocket-card`, so no number here is typed by hand.\n\n"
-        f"## Numbers\n\nHeld out: {report['n']['generation seen']} scenes whose exact combination was never in training, and "
-        f"{report['n']['generation unseen']} of compositions (character, action, place) that were never together. Pictures are judged "
-        "from their pixels by a separately trained classifier, whose own accuracy on unseen renders stands beside. Planning: 120 "
-        f"sentences a language, written before the training grammar.\n\n{numbers}\n\n"
-        "## Pictures, uncurated\n\nThe first forty held-out scenes, in order:\n\n![drawn from captions](images/generated-seen.png)\n\n"
-        "The first forty of unseen compositions:\n\n![drawn from captions of unseen compositions](images/generated-unseen.png)\n\n"
-        f"Edits, one column a type ({', '.join(report['edits']['types'])}); each cell from top to bottom: source, exact target, result:\n\n"
-        "![edits](images/edited.png)\n\nThree edits in a row on its own pictures:\n\n![chains of edits](images/chains-3.png)\n\n"
-        "## Learning curves\n\n![losses over minutes](images/curves.png)\n"
-    )
+    (weights / "README.md").write_text(card, encoding="utf-8")
+    (docs / "pocket.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`flux-assistant evaluate`: the acceptance numbers of a storybook model, measured through the runtime people use.
+"""`flux-assistant evaluate`: the acceptance numbers of a storybook model, through the runtime that people use.
 
-Scenes and sentences are held out (splits.py, plans/). Pictures are judged from their pixels by a separately trained
-judge; edits also against the renderer's exact target; answers and plans by exact match.
+Scenes and sentences are held out (splits.py, plans/). Pictures are judged from their pixels by a separately
+trained judge; edits also against the renderer's exact target; answers and plans by exact match.
 """
 
 from __future__ import annotations
@@ -17,39 +17,38 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import yaml
 from PIL import Image
 
 from flux_runtime.catalogue import find_model
-from flux_runtime.interface import (
-    AnswerRequest,
-    EditRequest,
-    GenerateRequest,
-    PlanRequest,
-    PlanResult,
-    ToolSchema,
-)
+from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest, PlanRequest, ToolSchema
 from flux_runtime.pixels import to_tensor
-from flux_runtime.pocket.changes import EDIT_TYPES, Change, apply_change, random_change
+from flux_runtime.pocket.changes import EDIT_TYPES, Change, applies, apply_change, random_change
 from flux_runtime.pocket.instructions import canonical_instruction
 from flux_runtime.pocket.judge import Judge, image_batch, load_judge
 from flux_runtime.pocket.language import canonical_prompt, stated_attributes
-from flux_runtime.pocket.questions import ABOUTS, Question, answer, ask, canonical_question, random_question
+from flux_runtime.pocket.plan_labels import labelled_messages, plan_is_right
+from flux_runtime.pocket.questions import ABOUTS, Question, answer, ask, random_question
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
 from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Scene, Thing, draw, random_layout
 from flux_runtime.runtime import LocalRuntime
 
-PLANS = Path(__file__).parent / "plans"
-_TOOLS = tuple(
-    ToolSchema(name=name, description="", parameters={"type": "object", "properties": {key: {"type": "string"} for key in keys}})
-    for name, keys in {
-        "generate_image": ("prompt",), "answer_question": ("image", "question"), "edit_image": ("image", "instruction"), "undo": (), "clarify": ("about",),
-    }.items()
-)  # fmt: skip
-
 T = TypeVar("T")
 OnProgress = Callable[[str, int, int], None]
+
+
+def _tool(name: str, *arguments: str) -> ToolSchema:
+    properties = {argument: {"type": "string"} for argument in arguments}
+    return ToolSchema(name=name, description="", parameters={"type": "object", "properties": properties})
+
+
+_TOOLS = (
+    _tool("generate_image", "prompt"),
+    _tool("answer_question", "image", "question"),
+    _tool("edit_image", "image", "instruction"),
+    _tool("undo"),
+    _tool("clarify", "about"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Sizes:
     own: int = 100  # own pictures asked about
 
     def scaled(self, share: float) -> Sizes:
+        """A share of each, but at least two."""
         return Sizes(*(max(2, round(value * share)) for value in vars(self).values()))
 
 
@@ -76,10 +76,14 @@ def evaluate(
     sheets: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Measure everything and return DESIGN section 9's `evaluate --json` object.
+    """Measure everything; returns what `flux-assistant evaluate --json` prints.
 
-    `quick` measures a twentieth; `share` any part, 0 to 1. `sheets` is a folder for contact sheets of the first
-    pictures of each kind, uncurated. `on_progress` hears (stage, done, of).
+    Args:
+        model: a catalogue name or model folder, as LocalRuntime takes it.
+        quick: measure a twentieth.
+        share: measure this part of everything, 0 to 1.
+        sheets: a folder for contact sheets of the first pictures of each kind, uncurated.
+        on_progress: hears (stage, done, of).
     """
     began = time.perf_counter()
     sizes = Sizes().scaled(share if share is not None else 0.05 if quick else 1.0)
@@ -111,20 +115,18 @@ def evaluate(
 
 
 class _Measurement:
+    """One run of all measurements; each returns shares of 0 to 1, or decibels."""
+
     def __init__(
         self, runtime: LocalRuntime, judge: Judge, sizes: Sizes, on_progress: OnProgress, sheets: Path | None
     ) -> None:
-        self.runtime, self.judge, self.sizes, self.on_progress, self.sheets = (
-            runtime,
-            judge,
-            sizes,
-            on_progress,
-            sheets,
-        )
+        self.runtime, self.judge, self.sizes = runtime, judge, sizes
+        self.on_progress, self.sheets = on_progress, sheets
         self.counts: dict[str, int] = {}
-        self.drawn: list[Image.Image] = []  # own pictures of the seen scenes, for the questions about them
+        self.own_drawings: list[Image.Image] = []  # of the seen scenes, for the questions about them
 
     def _each(self, stage: str, items: Iterable[T]) -> Iterable[T]:
+        """The items, counted and reported as they are done."""
         rows = list(items)
         self.counts[stage] = len(rows)
         for done, item in enumerate(rows):
@@ -147,23 +149,20 @@ class _Measurement:
         with torch.inference_mode():
             for scene in self._each("vae", held_out_scenes()[:60]):
                 pixels = to_tensor(draw(scene, random_layout(rng)))
-                errors.append(
-                    float((codec.decode(codec.encode(pixels)).float().clamp(-1, 1) - pixels).square().mean())
-                )
-        return round(10 * float(np.log10(4 / np.mean(errors))), 2)
+                decoded = codec.decode(codec.encode(pixels)).float().clamp(-1, 1)
+                errors.append(float((decoded - pixels).square().mean()))
+        return _decibels(errors, peak=2)
 
     def generation(self, name: str, scenes: tuple[Scene, ...]) -> dict[str, float]:
         """One picture a scene from its canonical caption."""
         score, pictures = _Score(), []
         for i, scene in enumerate(self._each(f"generation {name}", scenes)):
-            picture = self.runtime.generate(
-                GenerateRequest(prompt=canonical_prompt(stated_attributes(scene)), seed=i)
-            ).image
+            picture = self._drawn(scene, i)
             pictures.append(picture)
             score.add(scene, self._read(picture))
         self._sheet(f"generated-{name}", [[picture] for picture in pictures[:40]], columns=8)
         if name == "seen":
-            self.drawn = pictures
+            self.own_drawings = pictures
         return score.result()
 
     def answers(self, name: str, scenes: tuple[Scene, ...]) -> dict[str, float]:
@@ -172,26 +171,19 @@ class _Measurement:
         for i, scene in enumerate(self._each(f"answers {name}", scenes)):
             picture = draw(scene, random_layout(rng))
             for j, about in enumerate(ABOUTS):
-                language = LANGUAGES[(i + j) % 2]
                 question = random_question(rng, scene, about)
-                right[question.about].append(
-                    self._asked(picture, ask(rng, question, language, scene))
-                    == _plain(answer(scene, question, language))
-                )
+                hit = self._answers_right(rng, picture, scene, question, LANGUAGES[(i + j) % 2])
+                right[question.about].append(hit)
         return {about: _mean(hits) for about, hits in right.items()}
 
     def own_pictures(self) -> float:
         """The same on pictures that the model drew; the judge's reading counts as the truth."""
         rng, hits = random.Random("own pictures"), []
-        for i, picture in enumerate(self._each("own pictures", self.drawn[: self.sizes.own])):
+        for i, picture in enumerate(self._each("own pictures", self.own_drawings[: self.sizes.own])):
             scene = self._read(picture)
             for about in ("character", "action", "setting", "weather", "left", "right"):
-                language = LANGUAGES[i % 2]
                 question = random_question(rng, scene, about)
-                hits.append(
-                    self._asked(picture, ask(rng, question, language, scene))
-                    == _plain(answer(scene, question, language))
-                )
+                hits.append(self._answers_right(rng, picture, scene, question, LANGUAGES[i % 2]))
         return _mean(hits)
 
     def edits(self) -> dict[str, Any]:
@@ -203,9 +195,7 @@ class _Measurement:
             scene, change = _editable(rng, type_)
             target, layout = apply_change(scene, change), random_layout(rng)
             source, wanted = draw(scene, layout), draw(target, layout)
-            result = self.runtime.edit(
-                EditRequest(instruction=canonical_instruction(change), images=(source,), seed=i)
-            ).image
+            result = self._edited(source, change, i)
             success, stayed = _compare(scene, target, self._read(result))
             types[type_].append(success)
             kept += stayed
@@ -216,25 +206,19 @@ class _Measurement:
             "change": _mean([hit for hits in types.values() for hit in hits]),
             "types": {type_: _mean(hits) for type_, hits in types.items()},
             "kept": _mean(kept),
-            "outside_psnr": round(
-                10 * float(np.log10(255**2 / np.mean([error for error in outside if error is not None]))), 2
-            ),
+            "outside_psnr": _decibels([error for error in outside if error is not None], peak=255),
         }
 
     def chains(self, length: int, count: int) -> float:
         """Share of all attributes that are right after `length` edits of an own picture."""
         rng, hits, rows = random.Random(f"chains {length}"), [], []
         for i, scene in enumerate(self._each(f"chains of {length}", held_out_scenes()[:count])):
-            picture = self.runtime.generate(
-                GenerateRequest(prompt=canonical_prompt(stated_attributes(scene)), seed=i)
-            ).image
+            picture = self._drawn(scene, i)
             row = [picture]
             for step in range(length):
                 change = random_change(rng, scene)
                 scene = apply_change(scene, change)
-                picture = self.runtime.edit(
-                    EditRequest(instruction=canonical_instruction(change), images=(picture,), seed=step)
-                ).image
+                picture = self._edited(picture, change, step)
                 row.append(picture)
             rows.append(row)
             read = self._read(picture)
@@ -244,20 +228,31 @@ class _Measurement:
 
     def plans(self, language: Language) -> float:
         """Held-out sentences: tool, source and text all right."""
-        rows = yaml.safe_load((PLANS / f"{language}.yaml").read_text())
         hits = []
-        for row in self._each(f"plans {language}", rows):
-            result = self.runtime.plan(
-                PlanRequest(message=row["say"], images=tuple(range(1, row["images"] + 1)), tools=_TOOLS)
-            )
+        for row in self._each(f"plans {language}", labelled_messages(language)):
+            images = tuple(range(1, row["images"] + 1))
+            result = self.runtime.plan(PlanRequest(message=row["say"], images=images, tools=_TOOLS))
             hits.append(plan_is_right(row, result, language))
         return _mean(hits)
+
+    def _drawn(self, scene: Scene, seed: int) -> Image.Image:
+        prompt = canonical_prompt(stated_attributes(scene))
+        return self.runtime.generate(GenerateRequest(prompt=prompt, seed=seed)).image
+
+    def _edited(self, picture: Image.Image, change: Change, seed: int) -> Image.Image:
+        instruction = canonical_instruction(change)
+        return self.runtime.edit(EditRequest(instruction=instruction, images=(picture,), seed=seed)).image
 
     def _read(self, picture: Image.Image) -> Scene:
         return self.judge.read(image_batch([picture]))[0]
 
-    def _asked(self, picture: Image.Image, question: str) -> str:
-        return _plain(self.runtime.answer(AnswerRequest(question=question, images=(picture,))).text)
+    def _answers_right(
+        self, rng: random.Random, picture: Image.Image, scene: Scene, question: Question, language: Language
+    ) -> bool:
+        """Ask in a person's words; right is the exact answer, spaces and case aside."""
+        request = AnswerRequest(question=ask(rng, question, language, scene), images=(picture,))
+        given = self.runtime.answer(request).text
+        return given.strip().casefold() == answer(scene, question, language).casefold()
 
     def _sheet(self, name: str, rows: list[list[Image.Image]], *, columns: int, across: bool = False) -> None:
         """Cells of stacked (or, across, side by side) pictures in a grid, as PNG in the sheets folder."""
@@ -298,8 +293,9 @@ def _mean(hits: list[bool]) -> float:
     return round(sum(hits) / max(1, len(hits)), 4)
 
 
-def _plain(text: str) -> str:
-    return text.strip().casefold()
+def _decibels(errors: list[float], *, peak: float) -> float:
+    """Peak signal-to-noise ratio of mean squared errors."""
+    return round(10 * float(np.log10(peak**2 / np.mean(errors))), 2)
 
 
 def _part(scene: Scene, key: str) -> str | Thing | None:
@@ -310,11 +306,8 @@ def _editable(rng: random.Random, type_: str) -> tuple[Scene, Change]:
     """A held-out scene to which an edit of the type applies."""
     while True:
         scene = rng.choice(held_out_scenes())
-        if (type_ == "add" and len(scene.things) == 2) or (
-            type_ in ("remove", "recolor", "replace") and not scene.things
-        ):
-            continue
-        return scene, random_change(rng, scene, type_)
+        if applies(type_, scene):
+            return scene, random_change(rng, scene, type_)
 
 
 def _compare(before: Scene, wanted: Scene, read: Scene) -> tuple[bool, list[bool]]:
@@ -328,69 +321,7 @@ def _compare(before: Scene, wanted: Scene, read: Scene) -> tuple[bool, list[bool
 
 
 def _outside_error(source: Image.Image, wanted: Image.Image, result: Image.Image) -> float | None:
-    """Mean squared error, of 0 to 255 values, where the exact edit leaves the source's pixels; None if nowhere."""
+    """Mean squared error, of values 0 to 255, where the exact edit leaves the source's pixels; None if nowhere."""
     before, after, ours = (np.asarray(image, np.float32) for image in (source, wanted, result))
     same = np.abs(before - after).max(-1) == 0
     return float(((ours - before)[same] ** 2).mean()) if same.sum() > 500 else None
-
-
-def _thing(text: str) -> Thing:
-    color, kind = text.split()
-    return Thing(kind, color)
-
-
-def _wanted_change(row: dict[str, Any]) -> Change:
-    change = row["change"]
-    for key in ATTRIBUTES:
-        if key in change:
-            return Change(key, change[key])
-    if "add" in change:
-        return Change("add", _thing(change["add"]), side=change["side"])
-    if "remove" in change:
-        return Change("remove", target=change["remove"])
-    if "recolor" in change:
-        return Change("recolor", change["color"], change["recolor"])
-    return Change("replace", change["with"], change["replace"])
-
-
-def _wanted_questions(row: dict[str, Any], language: Language) -> set[str]:
-    """Accepted wordings: `outfit` and the yes/no question about the suit are answered with the same sentence."""
-    question = Question(row["about"], row.get("object"), row.get("value"))
-    wanted = {canonical_question(question, language)}
-    if question.about == "outfit":
-        wanted.add(canonical_question(Question("is_outfit", value="space suit"), language))
-    return wanted
-
-
-def plan_is_right(row: dict[str, Any], result: PlanResult, language: Language) -> bool:
-    """Compare a plan with its label: the tool, which picture, and what is to be drawn, changed or asked."""
-    names = [call.name for call in result.calls]
-    if row["tool"] == "chat":
-        return not names and bool(result.text)
-    expected = {"generate": "generate_image", "ask": "answer_question", "edit": "edit_image"}.get(
-        row["tool"], row["tool"]
-    )
-    if names != [expected]:
-        return False
-    arguments = {key: str(value).casefold() for key, value in result.calls[0].arguments.items()}
-    if row["tool"] == "generate":
-        stated = {key: _thing(value) if key in SIDES else value for key, value in row["scene"].items()}
-        return arguments.get("prompt") == canonical_prompt(stated)
-    if row["tool"] in ("edit", "ask"):
-        if _image_number(arguments.get("image", ""), row["images"]) != (
-            row["images"] if row["source"] == "last" else row["source"]
-        ):
-            return False
-        if row["tool"] == "edit":
-            return arguments.get("instruction") == canonical_instruction(_wanted_change(row))
-        return arguments.get("question") in _wanted_questions(row, language)
-    return True
-
-
-def _image_number(named: str, images: int) -> int | None:
-    if named == "last":
-        return images
-    return int(named[1:]) if named.startswith("#") and named[1:].isdigit() else None
-
-
-__all__ = ["Sizes", "evaluate", "plan_is_right"]

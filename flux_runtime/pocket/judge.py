@@ -1,12 +1,13 @@
-"""The judge: a small convolutional classifier, trained apart from pocket, that reads a scene's attributes off pixels.
+"""The judge: a small convolutional classifier, trained apart from pocket, that reads scenes off pixels.
 
-It saw every composition (a judge must have no favourites) but neither the held-out scenes nor a picture that pocket made. Its own accuracy on unseen renders is printed beside every number it gives.
+It saw every composition (a judge must have no favourites) but neither the held-out scenes nor a picture that
+pocket made. Its own accuracy on unseen renders is printed beside every number it gives.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from safetensors.torch import load_model, save_model
 
 from flux_runtime.pocket.progress import TrainingRun, training_device, warmup_cosine
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
-from flux_runtime.pocket.vae import LatentBasis, fit_basis
+from flux_runtime.pocket.vae import LatentBasis, fit_basis, rendered
 from flux_runtime.pocket.world import (
     ATTRIBUTES,
     COLORS,
@@ -25,34 +26,25 @@ from flux_runtime.pocket.world import (
     SIDES,
     Scene,
     Thing,
-    draw_array,
     random_layout,
     random_scene,
 )
 
-HEADS = {
-    **{key: len(values) for key, values in ATTRIBUTES.items()},
-    **{
-        f"{side}_{what}": count + 1
-        for side in SIDES
-        for what, count in (("kind", len(KINDS)), ("color", len(COLORS)))
-    },
-}
+# head -> number of classes; class 0 of an object head means that nothing is there.
+HEADS = {key: len(values) for key, values in ATTRIBUTES.items()}
+for _side in SIDES:
+    HEADS |= {f"{_side}_kind": len(KINDS) + 1, f"{_side}_color": len(COLORS) + 1}
 
 
 class Judge(torch.nn.Module):
-    """Pictures (B, 3, 256, 256) in [-1, 1] -> logits by head; class 0 of an object head means nothing is there."""
+    """Pictures (B, 3, 256, 256) in [-1, 1] -> logits (B, classes) by head."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 24, 48, 64, 96, 96)
         layers: list[torch.nn.Module] = []
-        for before, after in itertools.pairwise(widths):
-            layers += [
-                torch.nn.Conv2d(before, after, 3, 2, 1, bias=False),
-                torch.nn.BatchNorm2d(after),
-                torch.nn.ReLU(),
-            ]
+        for before, after in pairwise((3, 24, 48, 64, 96, 96)):
+            convolution = torch.nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+            layers += [convolution, torch.nn.BatchNorm2d(after), torch.nn.ReLU()]
         self.trunk = torch.nn.Sequential(*layers)  # (B, 96, 4, 4) of the half-size picture
         self.heads = torch.nn.ModuleDict(
             {name: torch.nn.Linear(96 * 16, count) for name, count in HEADS.items()}
@@ -66,16 +58,18 @@ class Judge(torch.nn.Module):
     def read(self, images: torch.Tensor) -> list[Scene]:
         """The most likely scene of each picture."""
         best = {name: logits.argmax(1).tolist() for name, logits in self(images).items()}
-        scenes = []
-        for i in range(len(images)):
-            things = {
-                side: Thing(KINDS[best[f"{side}_kind"][i] - 1], COLORS[best[f"{side}_color"][i] - 1])
-                if best[f"{side}_kind"][i] and best[f"{side}_color"][i]
-                else None
-                for side in SIDES
-            }
-            scenes.append(Scene(*(values[best[key][i]] for key, values in ATTRIBUTES.items()), **things))
-        return scenes
+        return [_scene({name: indices[i] for name, indices in best.items()}) for i in range(len(images))]
+
+
+def _scene(best: dict[str, int]) -> Scene:
+    """The scene of one class index by head; an object needs both a kind and a colour."""
+    attributes = {key: values[best[key]] for key, values in ATTRIBUTES.items()}
+    things: dict[str, Thing] = {}
+    for side in SIDES:
+        kind, color = best[f"{side}_kind"], best[f"{side}_color"]
+        if kind and color:
+            things[side] = Thing(KINDS[kind - 1], COLORS[color - 1])
+    return Scene(**attributes, left=things.get("left"), right=things.get("right"))
 
 
 def image_batch(images: list[Image.Image]) -> torch.Tensor:
@@ -85,6 +79,7 @@ def image_batch(images: list[Image.Image]) -> torch.Tensor:
 
 
 def targets(scenes: list[Scene]) -> dict[str, torch.Tensor]:
+    """The right class indices (B,) by head."""
     rows: dict[str, list[int]] = {
         key: [values.index(getattr(scene, key)) for scene in scenes] for key, values in ATTRIBUTES.items()
     }
@@ -96,21 +91,20 @@ def targets(scenes: list[Scene]) -> dict[str, torch.Tensor]:
 
 
 def _softened(rng: random.Random, basis: LatentBasis, images: torch.Tensor) -> torch.Tensor:
-    """Renders as a generator might soften them: latent blur, pixel noise, brightness. No picture of pocket's is used."""
+    """Renders as a generator might soften them: latent blur, brightness, noise."""
     images = images.clone()
     chosen = torch.tensor([rng.random() < 0.4 for _ in images])
     if chosen.any():
         codes = basis.encode(images[chosen])
-        images[chosen] = basis.decode(
-            codes + 0.25 * torch.rand(len(codes), 1, 1, 1) * torch.randn_like(codes)
-        )
-    images = images * (0.9 + 0.2 * torch.rand(len(images), 1, 1, 1)) + 0.05 * torch.randn(
-        len(images), 1, 1, 1
-    )
-    return (images + 0.08 * torch.rand(len(images), 1, 1, 1) * torch.randn_like(images)).clamp(-1, 1)
+        codes = codes + 0.25 * torch.rand(len(codes), 1, 1, 1) * torch.randn_like(codes)
+        images[chosen] = basis.decode(codes)
+    size = (len(images), 1, 1, 1)
+    images = images * (0.9 + 0.2 * torch.rand(size)) + 0.05 * torch.randn(size)
+    return (images + 0.08 * torch.rand(size) * torch.randn_like(images)).clamp(-1, 1)
 
 
-def train_judge(folder: Path, steps: int = 1500, batch: int = 32, learning_rate: float = 3e-3) -> None:
+def train_judge(folder: Path, steps: int, batch: int = 32, learning_rate: float = 3e-3) -> None:
+    """Train on freshly drawn scenes of every composition, the held-out ones left out."""
     device = training_device()
     basis = fit_basis(folder)
     torch.manual_seed(2)
@@ -123,18 +117,11 @@ def train_judge(folder: Path, steps: int = 1500, batch: int = 32, learning_rate:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_cosine(step, steps)
         scenes = [scene for scene in (random_scene(rng) for _ in range(batch)) if scene not in unseen]
-        images = (
-            torch.stack(
-                [torch.from_numpy(draw_array(scene, random_layout(rng))) for scene in scenes]
-            ).permute(0, 3, 1, 2)
-            * 2
-            - 1
-        )
-        model.train()
+        images = rendered((scene, random_layout(rng)) for scene in scenes)
         logits = model(_softened(rng, basis, images).to(device))
-        loss = torch.stack(
-            [F.cross_entropy(logits[name], wanted.to(device)) for name, wanted in targets(scenes).items()]
-        ).sum()
+        wanted = targets(scenes)
+        losses = [F.cross_entropy(logits[name], wanted[name].to(device)) for name in HEADS]
+        loss = torch.stack(losses).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -143,10 +130,10 @@ def train_judge(folder: Path, steps: int = 1500, batch: int = 32, learning_rate:
 
 
 def save_judge(folder: Path, target: Path) -> None:
+    """Write the judge of a training run as half-precision safetensors."""
     model = Judge()
-    model.load_state_dict(
-        torch.load(folder / "judge" / "last.pt", weights_only=True, map_location="cpu")["model"]
-    )
+    saved = torch.load(folder / "judge" / "last.pt", weights_only=True, map_location="cpu")
+    model.load_state_dict(saved["model"])
     save_model(model.eval().half(), str(target))
 
 

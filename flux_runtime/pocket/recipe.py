@@ -1,10 +1,11 @@
 """`make pocket`: pocket from nothing, in one resumable command or stage by stage.
 
-    python -m flux_runtime.pocket.recipe                 # everything: about four hours on two cores, minutes on a GPU
-    python -m flux_runtime.pocket.recipe flow assemble   # only these stages, from the checkpoints of the others
+    python -m flux_runtime.pocket.recipe                # everything: four hours on two cores, minutes on a
+    GPU python -m flux_runtime.pocket.recipe flow assemble  # only these stages, from the checkpoints of the
+    others
 
-Stages keep their checkpoints in `runs/pocket/` (ignored by git); Ctrl-C and start again to go on. The configuration that
-was used is written beside the weights.
+Stages keep their checkpoints in `runs/pocket/` (ignored by git); Ctrl-C and start again to go on. The
+configuration that was used is written beside the weights.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from pathlib import Path
 import torch
 
 WEIGHTS = Path(__file__).parent / "weights"
-STAGES = ("decoder", "language", "encoder", "judge", "flow", "assemble", "evaluate")
 # Stages of one row do not need each other and share the cores.
 ROWS = (("decoder", "language"), ("encoder", "judge"), ("flow",), ("assemble",), ("evaluate",))
+STAGES = tuple(stage for row in ROWS for stage in row)
 
 
 @dataclass(frozen=True)
@@ -49,49 +50,64 @@ class Recipe:
 
 CPU = Recipe()
 GPU = replace(
-    CPU, decoder_batch=64, encoder_batch=64, language_images=128, language_texts=256, judge_batch=256,
-    flow_steps=8000, flow_generations=224, flow_edits=320, flow_pairs=100_000, flow_processes=1,
-)  # fmt: skip
+    CPU,
+    decoder_batch=64,
+    encoder_batch=64,
+    language_images=128,
+    language_texts=256,
+    judge_batch=256,
+    flow_steps=8000,
+    flow_generations=224,
+    flow_edits=320,
+    flow_pairs=100_000,
+    flow_processes=1,
+)
 
 
 def run_stage(stage: str, folder: Path, recipe: Recipe, rank: int = 0) -> None:
     """One stage in this process."""
-    if stage == "decoder":
-        from flux_runtime.pocket.vae import train_decoder
+    match stage:
+        case "decoder":
+            from flux_runtime.pocket.vae import train_decoder
 
-        train_decoder(folder, recipe.decoder_steps, recipe.decoder_batch)
-    elif stage == "encoder":
-        from flux_runtime.pocket.vae import train_encoder
+            train_decoder(folder, recipe.decoder_steps, recipe.decoder_batch)
+        case "encoder":
+            from flux_runtime.pocket.vae import train_encoder
 
-        train_encoder(folder, recipe.encoder_steps, recipe.encoder_batch)
-    elif stage == "language":
-        from flux_runtime.pocket.language_model import train_language_model
+            train_encoder(folder, recipe.encoder_steps, recipe.encoder_batch)
+        case "language":
+            from flux_runtime.pocket.language_model import train_language_model
 
-        train_language_model(folder, recipe.language_steps, recipe.language_images, recipe.language_texts)
-    elif stage == "judge":
-        from flux_runtime.pocket.judge import train_judge
+            train_language_model(folder, recipe.language_steps, recipe.language_images, recipe.language_texts)
+        case "judge":
+            from flux_runtime.pocket.judge import train_judge
 
-        train_judge(folder, recipe.judge_steps, recipe.judge_batch)
-    elif stage == "flow":
-        from flux_runtime.pocket.flow import init_processes, train_flow
+            train_judge(folder, recipe.judge_steps, recipe.judge_batch)
+        case "flow":
+            from flux_runtime.pocket.flow import init_processes, train_flow
 
-        if recipe.flow_processes > 1:
-            init_processes(rank, recipe.flow_processes)
-        train_flow(
-            folder, recipe.flow_steps, generations=recipe.flow_generations, edits=recipe.flow_edits,
-            pairs=recipe.flow_pairs, rank=rank, world=recipe.flow_processes,
-        )  # fmt: skip
-    elif stage == "assemble":
-        from flux_runtime.pocket.assemble import assemble
+            if recipe.flow_processes > 1:
+                init_processes(rank, recipe.flow_processes)
+            train_flow(
+                folder,
+                recipe.flow_steps,
+                generations=recipe.flow_generations,
+                edits=recipe.flow_edits,
+                pairs=recipe.flow_pairs,
+                rank=rank,
+                world=recipe.flow_processes,
+            )
+        case "assemble":
+            from flux_runtime.pocket.assemble import assemble
 
-        assemble(folder, WEIGHTS)
-        (WEIGHTS / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
-    elif stage == "evaluate":
-        from flux_runtime.pocket.evaluation import evaluate
+            assemble(folder, WEIGHTS)
+            (WEIGHTS / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+        case "evaluate":
+            from flux_runtime.pocket.evaluation import evaluate
 
-        report = evaluate("pocket", sheets=folder / "sheets")
-        (WEIGHTS / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
-        print(json.dumps(report, indent=2))
+            report = evaluate("pocket", sheets=folder / "sheets")
+            (WEIGHTS / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
+            print(json.dumps(report, indent=2))
 
 
 def run_row(stages: tuple[str, ...], folder: Path, recipe: Recipe) -> None:
@@ -100,24 +116,13 @@ def run_row(stages: tuple[str, ...], folder: Path, recipe: Recipe) -> None:
     Raises:
         SystemExit: a stage failed; its own message is above.
     """
-    cores = os.cpu_count() or 1
-    jobs = [
-        (stage, rank) for stage in stages for rank in range(recipe.flow_processes if stage == "flow" else 1)
-    ]
+    count = {stage: recipe.flow_processes if stage == "flow" else 1 for stage in stages}
+    jobs = [(stage, rank) for stage in stages for rank in range(count[stage])]
+    threads = max(1, (os.cpu_count() or 1) // len(jobs))
+    command = [sys.executable, "-m", __spec__.name, "--alone", "--folder", str(folder)]
     running = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                __spec__.name,
-                stage,
-                "--alone",
-                "--rank",
-                str(rank),
-                "--folder",
-                str(folder),
-            ],
-            env={**os.environ, "OMP_NUM_THREADS": str(max(1, cores // len(jobs)))},
+            [*command, "--rank", str(rank), stage], env={**os.environ, "OMP_NUM_THREADS": str(threads)}
         )
         for stage, rank in jobs
     ]
@@ -132,6 +137,7 @@ def run_row(stages: tuple[str, ...], folder: Path, recipe: Recipe) -> None:
 
 
 def main() -> None:
+    """Run the named stages, or all of them, one row after the other."""
     parser = argparse.ArgumentParser(description="Train pocket from nothing; resumable.")
     parser.add_argument(
         "stages", nargs="*", metavar="STAGE", help=f"which of {', '.join(STAGES)}; all of them when left out"

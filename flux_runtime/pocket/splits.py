@@ -1,17 +1,17 @@
 """Which scenes training may see: the fixed held-out sets, and a sampler that avoids them.
 
 Two sets judge the model: 400 scenes whose exact combination never occurs in training, and 200 scenes built on
-compositions (character, action, setting) that training never shows together, whatever the outfit, weather or objects.
+compositions (character, action, setting) that training never shows, whatever the outfit, weather or objects.
 """
 
 from __future__ import annotations
 
 import random
-from functools import lru_cache
+from functools import cache
 
 from flux_runtime.pocket.world import ACTIONS, CHARACTERS, SETTINGS, Scene, random_scene
 
-# Three of the 25 (action, setting) pairs per character, every action and setting still seen with every character.
+# Three of the 25 (action, setting) pairs of each character; each is still seen with every action and setting.
 HELD_OUT_COMPOSITIONS = frozenset(
     (character, ACTIONS[(1 + index + step * 2) % 5], SETTINGS[(4 + 2 * index + step) % 5])
     for index, character in enumerate(("cat", "robot", "dog", "rabbit"))
@@ -22,38 +22,39 @@ assert {composition[0] for composition in HELD_OUT_COMPOSITIONS} == set(CHARACTE
 
 
 def composition(scene: Scene) -> tuple[str, str, str]:
+    """What is held out together: (character, action, setting)."""
     return scene.character, scene.action, scene.setting
 
 
-@lru_cache(maxsize=1)
+@cache
 def held_out_scenes() -> tuple[Scene, ...]:
     """400 scenes of seen compositions; fixed by their seed."""
-    rng = random.Random("held-out scenes, first edition")
-    scenes: dict[Scene, None] = {}
-    while len(scenes) < 400:
-        scene = random_scene(rng)
-        if composition(scene) not in HELD_OUT_COMPOSITIONS:
-            scenes[scene] = None
-    return tuple(scenes)
+    return _drawn("held-out scenes, first edition", 400, unseen=False)
 
 
-@lru_cache(maxsize=1)
+@cache
 def held_out_composition_scenes() -> tuple[Scene, ...]:
     """200 scenes of compositions that training never shows; fixed by their seed."""
-    rng = random.Random("held-out compositions, first edition")
+    return _drawn("held-out compositions, first edition", 200, unseen=True)
+
+
+def _drawn(seed: str, count: int, *, unseen: bool) -> tuple[Scene, ...]:
+    """Different scenes whose compositions are all held out, or none of them."""
+    rng = random.Random(seed)
     scenes: dict[Scene, None] = {}
-    while len(scenes) < 200:
+    while len(scenes) < count:
         scene = random_scene(rng)
-        if composition(scene) in HELD_OUT_COMPOSITIONS:
+        if (composition(scene) in HELD_OUT_COMPOSITIONS) == unseen:
             scenes[scene] = None
     return tuple(scenes)
 
 
 def may_train_on(scene: Scene) -> bool:
+    """Whether the scene is in neither held-out set."""
     return composition(scene) not in HELD_OUT_COMPOSITIONS and scene not in _held_out_set()
 
 
-@lru_cache(maxsize=1)
+@cache
 def _held_out_set() -> frozenset[Scene]:
     return frozenset(held_out_scenes())
 

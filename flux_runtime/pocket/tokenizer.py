@@ -1,6 +1,7 @@
-"""Pocket's tokenizer: a small byte-level BPE trained on the grammar, one token a Chinese character, all lower case.
+"""Pocket's tokenizer: a small byte-level BPE trained on the grammar, a token a Chinese character, lower case.
 
-Lower-casing happens in the normaliser, so a person's capitals never matter; the decoder gives answers their capital back.
+Lower-casing happens in the normaliser, so a person's capitals never matter; the decoder gives answers their
+capital back.
 """
 
 from __future__ import annotations
@@ -43,16 +44,18 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{% if message.content is string %}{{ message.content }}"
     "{% else %}{% for part in message.content %}"
-    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}"
+    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part.text }}{% endif %}"
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
-def _corpus(lines: int) -> list[str]:
+def _corpus(examples: int) -> list[str]:
+    """Sentences of the grammar, and the words of the chat's frame often enough to become tokens."""
     rng = random.Random("tokenizer corpus")
     text = ["user assistant system images: none #1 #2 #3 #4 #5 #6 #7 #8 #9 attached:"] * 2000
-    for _ in range(lines):
+    for _ in range(examples):
         example = plan_example(rng)
         scene = training_scene(rng)
         text += [example.message, example.target]
@@ -62,7 +65,7 @@ def _corpus(lines: int) -> list[str]:
     return text
 
 
-def build_tokenizer(vocabulary: int = 2000, lines: int = 12000) -> PreTrainedTokenizerFast:
+def build_tokenizer() -> PreTrainedTokenizerFast:
     """Train it on sentences of the grammar; the same every time."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
@@ -74,15 +77,15 @@ def build_tokenizer(vocabulary: int = 2000, lines: int = 12000) -> PreTrainedTok
     )
     capital = [decoders.Replace(Regex(f"^{letter}"), letter.upper()) for letter in string.ascii_lowercase]
     names = [decoders.Replace(Regex(r"\bmars\b"), "Mars"), decoders.Replace(Regex(r"\bflux\b"), "FLUX")]
-    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), *names, *capital])  # type: ignore[list-item]
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), *names, *capital])
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
+        vocab_size=2000,
         special_tokens=list(SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         min_frequency=3,
         show_progress=False,
-    )  # type: ignore[call-arg]
-    tokenizer.train_from_iterator(_corpus(lines), trainer)
+    )
+    tokenizer.train_from_iterator(_corpus(12000), trainer)
     tokenizer.add_tokens([AddedToken(piece, special=False, normalized=False) for piece in CALL_PIECES])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
