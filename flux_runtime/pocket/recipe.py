@@ -36,12 +36,12 @@ class Recipe:
     decoder_batch: int = 8
     encoder_steps: int = 900
     encoder_batch: int = 8
-    language_steps: int = 1500
+    language_steps: int = 2500
     language_images: int = 12
     language_texts: int = 32
-    judge_steps: int = 1200
+    judge_steps: int = 1000
     judge_batch: int = 32
-    flow_steps: int = 6000
+    flow_steps: int = 1440
     flow_generations: int = 14
     flow_edits: int = 20
     flow_pairs: int = 20000
