@@ -5,12 +5,16 @@ Nothing here understands what is said, and no model runs. It is where policy on 
 
 from __future__ import annotations
 
-import io
+import json
+import subprocess
+import sys
 import unicodedata
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
+from assistant import decoding
+from assistant.decoding import MAX_SIDE
 from assistant.phrases import Language, no_such_image, say
 from assistant.turn import Turn
 from flux_runtime.errors import TryOther
@@ -18,12 +22,11 @@ from flux_runtime.errors import TryOther
 MAX_CHARACTERS = 2000
 MAX_FILES = 4
 MAX_FILE_MEGABYTES = 20
-MAX_MEGAPIXELS = 16.7
-MAX_SIDE = 8192
-"""Pixels."""
+MAX_MEGAPIXELS = decoding.MAX_PIXELS // 10**5 / 10
 
-_MAX_PIXELS = 2**24
-_FORMATS = ("PNG", "JPEG", "WEBP")
+# Isolated (-I): neither the working directory nor the environment can put other code in its place.
+_DECODER = (sys.executable, "-I", decoding.__file__)
+_DECODE_SECONDS = 60  # by the clock, for a machine that is busy drawing
 #: control, invisible (zero-width, direction), private, unassigned and half characters
 _DROPPED = {"Cc", "Cf", "Co", "Cn", "Cs"}
 
@@ -84,7 +87,8 @@ def ingest_all(files: tuple[bytes, ...], language: Language) -> list[Image.Image
 def ingest(data: bytes, language: Language = "en") -> Image.Image:
     """The picture in a file that anybody may have sent: RGB, upright, opaque (on white), without metadata.
 
-    Size and format are read from the header before anything is decoded.
+    It is decoded by a process of its own (`decoding.py`): a file that makes the decoder crash, hang or take
+    too much memory is refused as damaged.
 
     Raises:
         BadUpload: says what is wrong with the file and what would work.
@@ -93,44 +97,15 @@ def ingest(data: bytes, language: Language = "en") -> Image.Image:
         raise _bad(language, "empty_file")
     if len(data) > MAX_FILE_MEGABYTES * 2**20:
         raise _bad(language, "big_file", limit=MAX_FILE_MEGABYTES)
-    _check_header(data, language)
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as probe:
-            probe.verify()  # spoils the object, so the pixels are read from a second one
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            image.load()
-            picture = _upright_rgb(image)
-        return Image.frombytes("RGB", picture.size, picture.tobytes())  # pixels, without what came along
-    except Exception as error:  # a hostile file makes decoders raise anything
+        done = subprocess.run(_DECODER, input=data, capture_output=True, timeout=_DECODE_SECONDS, check=True)
+        line, pixels = done.stdout.split(b"\n", maxsplit=1)
+        answer = json.loads(line)
+    except (subprocess.SubprocessError, ValueError) as error:
         raise _bad(language, "damaged") from error
-
-
-def _check_header(data: bytes, language: Language) -> None:
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            width, height = image.size
-            # A phone's JPEG may carry a second, smaller picture (MPO): the first one is what people see.
-            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError as error:
-        raise _bad(language, "too_many_pixels", limit=MAX_MEGAPIXELS) from error
-    except Exception as error:
-        raise _bad(language, "not_an_image") from error
-    if width * height > _MAX_PIXELS or max(width, height) > MAX_SIDE:
-        size = {"width": width, "height": height}
-        raise _bad(language, "many_pixels", **size, limit=MAX_MEGAPIXELS, side=MAX_SIDE)
-    if frames > 1:
-        raise _bad(language, "animated", frames=frames)
-
-
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        # Pillow would clip 16-bit grey at 255 instead of scaling it.
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return image.convert("RGB")
+    if "phrase" in answer:
+        raise _bad(language, answer["phrase"], **answer["values"], limit=MAX_MEGAPIXELS, side=MAX_SIDE)
+    return Image.frombytes("RGB", tuple(answer["size"]), pixels)
 
 
 def _bad(language: Language, phrase: str, **values: Any) -> BadUpload:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -49,6 +50,23 @@ class ImageFiles:
             raise
         _sync_folder(path.parent)
         return sha256
+
+    def exists(self, sha256: str) -> bool:
+        """Whether the file of that hash is there."""
+        return self.path(sha256).exists()
+
+    def sweep(self, kept: set[str], *, older_than: float) -> int:
+        """Remove files, whole or half-written, that are not of `kept` hashes; returns how many.
+
+        Args:
+            older_than: seconds; younger files may belong to a row that is about to be written.
+        """
+        latest, swept = time.time() - older_than, 0
+        for path in [*self._folder.glob("??/*.png"), *self._folder.glob("??/*.part")]:
+            if path.stem not in kept and path.stat().st_mtime < latest:
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
 
     def open(self, sha256: str) -> Image.Image:
         """The stored image, RGB and fully loaded.

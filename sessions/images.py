@@ -17,6 +17,8 @@ from sessions.image_files import ImageFiles
 from sessions.records import ImageRecord, NewImage, NotFound, SessionRecord
 from sessions.rows import VISIBLE_IMAGES, image_record, insert, many, now, one, read_heads, write_heads
 
+_ABANDONED = 3600  # seconds after which a file without a row belongs to no turn that still runs
+
 
 class Move(NamedTuple):
     """What an undo or redo did: the image that was current before it and the one after; None is none."""
@@ -51,12 +53,23 @@ class StoredImages:
         sha256 = self._files.save(image)
         with self._connection.writing() as db:
             if not one(db, "SELECT id FROM image WHERE id = ?", identity):
+                if not self._files.exists(sha256):  # it was old, without a row, and swept just now
+                    self._files.save(image)
                 known = {"id": identity, "owner": session.owner, "session": session.id, "turn": turn}
                 size = {"width": image.width, "height": image.height}
                 _insert_image(db, new, {**known, **size, "sha256": sha256})
                 write_heads(db, session.id, read_heads(db, session.id).push(identity))
                 db.execute("UPDATE turn SET status = 'committed' WHERE id = ?", [turn])
         return self.get(session.owner, identity)
+
+    def sweep(self) -> int:
+        """Remove files that a crash left without a row more than an hour ago; returns how many.
+
+        With no rows at all nothing is removed: then it is the database that was lost.
+        """
+        with self._connection.writing() as db:
+            kept = {row["sha256"] for row in many(db, "SELECT sha256 FROM image")}
+            return self._files.sweep(kept, older_than=_ABANDONED) if kept else 0
 
     def find(self, owner: str, turn: str, step: int, index: int) -> ImageRecord | None:
         """The `index`-th image of a step if it was stored before, so that a replay need not make it again."""

@@ -40,6 +40,7 @@ class SessionStore:
         self._connection = Connection(folder / "store.db", STORE)
         self._key = _load_key(folder / "ids.key")
         self.images = StoredImages(self._connection, ImageFiles(folder / "images"), self._make_id)
+        self.images.sweep()
 
     def close(self) -> None:
         self._connection.close()

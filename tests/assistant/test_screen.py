@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from assistant import decoding, screen
 from assistant.screen import (
     MAX_CHARACTERS,
     MAX_FILES,
@@ -90,7 +93,6 @@ def test_a_lossless_picture_keeps_every_pixel() -> None:
     assert ingest(encoded(PICTURE)).tobytes() == PICTURE.tobytes()
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(
     ("data", "part"),
     [
@@ -124,8 +126,34 @@ def test_a_huge_header_is_refused_without_decoding(monkeypatch: pytest.MonkeyPat
         raise AssertionError("decoded")
 
     monkeypatch.setattr(Image.Image, "load", decode)
-    with pytest.raises(BadUpload, match="pixels"):
-        ingest(png_header(30_000, 30_000))
+    with pytest.raises(decoding.Refused, match="pixels"):
+        decoding.decode(png_header(30_000, 30_000))
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        "import os; os.abort()",
+        "import time; time.sleep(60)",
+        "import sys; sys.exit(1)",
+        "print('no JSON')",
+        f"import sys; sys.path.insert(0, {str(Path(decoding.__file__).parent)!r}); import decoding;"
+        "decoding._limit_this_process(); bytearray(2**31); print('{\"size\": [1, 1]}\\n', end='abc')",
+    ],
+    ids=["crashes", "hangs", "fails", "babbles", "takes too much memory"],
+)
+def test_a_file_that_kills_its_decoder_is_refused_and_the_assistant_lives(
+    monkeypatch: pytest.MonkeyPatch, decoder: str
+) -> None:
+    monkeypatch.setattr(screen, "_DECODER", (sys.executable, "-c", decoder))
+    monkeypatch.setattr(screen, "_DECODE_SECONDS", 2)
+    with pytest.raises(BadUpload, match="damaged"):
+        ingest(encoded(PICTURE))
+
+
+def test_the_largest_picture_that_is_let_in_fits_into_the_memory_of_its_decoder() -> None:
+    large = Image.new("RGBA", (4096, 4096), (1, 2, 3, 255))
+    assert ingest(encoded(large, compress_level=1)).size == (4096, 4096)
 
 
 def test_a_sideways_photo_is_turned_upright_and_loses_its_metadata() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from sessions.image_files import ImageFiles
 from sessions.records import ImageRecord, NewImage, NotFound, SessionRecord
 from sessions.store import SessionStore
 
@@ -187,3 +190,51 @@ def test_every_table_has_an_owner(tmp_path: Path) -> None:
     for (table,) in tables.fetchall():
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         assert "owner" in columns, table
+
+
+def _aged(path: Path) -> Path:
+    """The same file, last touched two hours ago."""
+    before = time.time() - 7200
+    os.utime(path, (before, before))
+    return path
+
+
+def test_opening_the_store_sweeps_what_a_crash_left_without_a_row_and_nothing_else(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path)
+    kept = _aged(store.images.path("ann", add(store, store.session("ann", "a"), "k1").id))
+    files = ImageFiles(tmp_path / "images")
+    abandoned = _aged(files.path(files.save(Image.new("RGB", (9, 9)))))
+    half = abandoned.with_suffix(".part")
+    half.write_bytes(b"half a picture")
+    _aged(half)
+    young = files.path(files.save(Image.new("RGB", (8, 8))))
+    store.close()
+    SessionStore(tmp_path).close()
+    assert [path.exists() for path in (kept, abandoned, half, young)] == [True, False, False, True]
+
+
+def test_a_lost_database_costs_no_picture(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path)
+    picture = _aged(store.images.path("ann", add(store, store.session("ann", "a"), "k1").id))
+    store.close()
+    for path in tmp_path.glob("store.db*"):
+        path.unlink()
+    SessionStore(tmp_path).close()
+    assert picture.exists()
+
+
+def test_a_picture_that_is_swept_while_it_is_stored_again_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SessionStore(tmp_path)
+    save = ImageFiles.save
+
+    def swept_at_once(files: ImageFiles, image: Image.Image) -> str:
+        monkeypatch.setattr(ImageFiles, "save", save)
+        sha256 = files.save(image)
+        files.path(sha256).unlink()
+        return sha256
+
+    monkeypatch.setattr(ImageFiles, "save", swept_at_once)
+    record = add(store, store.session("ann", "a"), "k1")
+    assert store.images.pixels("ann", record.id).size == (4, 3)
