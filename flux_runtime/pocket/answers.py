@@ -1,8 +1,8 @@
 """Second course for pocket's Qwen3-VL: better answers, while what it tells the flow transformer stays.
 
-Runs after the flow has learned to draw. Embeddings are frozen, and the hidden states that condition the
-drawing are held to those of the first course by a loss, so that the flow's conditioning does not move. Object
-and yes/no questions, which lag, are asked more often.
+Embeddings are frozen, and the hidden states that condition the drawing are held to those of the first course
+by a loss: a flow transformer that was trained on the first course goes on with the second. Object and yes/no
+questions, which lag, are asked more often.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneratio
 
 from flux_runtime.pocket.flow import OUT_LAYERS, encode_text
 from flux_runtime.pocket.language_model import (
+    COURSES,
     answer_accuracy,
     load_language_model,
     picture_batch,
@@ -75,7 +76,9 @@ def train_answers(
     """Questions and plans as in the first course, plus the loss that holds the conditioning still."""
     device = training_device()
     tokenizer, basis = load_tokenizer(folder), fit_basis(folder)
-    first, model, copy = (on_training_device(load_language_model(folder, tokenizer)) for _ in range(3))
+    first, model, copy = (
+        on_training_device(load_language_model(folder, tokenizer, COURSES[0])) for _ in range(3)
+    )
     model.train().requires_grad_(True)
     model.model.language_model.embed_tokens.requires_grad_(False)
     average = Average(model, copy, 0.998)
@@ -85,7 +88,7 @@ def train_answers(
     rest = [p for _, p in trained if id(p) not in chosen]
     muon = torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
     adamw = torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-    run = TrainingRun(folder / "answers", {"model": model, "average": average, "muon": muon, "adamw": adamw})
+    run = TrainingRun(folder / COURSES[1], {"model": model, "average": average, "muon": muon, "adamw": adamw})
     rng = random.Random(f"answers from {run.step}")
     packer = QuestionPacker(tokenizer)
     for step in run.steps(steps):

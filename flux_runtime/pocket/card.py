@@ -1,4 +1,4 @@
-"""The model card and `docs/pocket.md`, written from what was measured: evaluation.json, recipe.json, the logs.
+"""The model card and `docs/pocket.md`, written from what was measured: evaluation, recipe and logs.
 
 No number in either is typed by hand; run `make pocket-card` after an evaluation.
 """
@@ -90,15 +90,15 @@ def write_curves(runs: Path, target: Path) -> None:
 
 _ABOUT = """\
 Pocket is a FLUX.3 of the unmodified classes (`Flux3Transformer2DModel`, `AutoencoderKLFlux2`,
-`Qwen3VLForConditionalGeneration`), small enough for two CPU cores and trained from nothing by this repository's
-recipe on a storybook world that the repository draws. Nothing in it comes from another model or data set. Licence:
-Apache-2.0."""
+`Qwen3VLForConditionalGeneration`), small enough for two CPU cores and trained from nothing by this
+repository's recipe on a storybook world that the repository draws. Nothing in it comes from another model or
+data set. Licence: Apache-2.0."""
 
 _LIMITS = """\
-It knows one world: four characters with or without a space suit, five actions, five places, four kinds of weather,
-and up to two objects (one a side) of six kinds in five colours, at 256x256, in English and Chinese. It edits one
-thing at a time; offered edits: {edits}. It is no art tool:
-it is there so that everything around it can be tried, tested and understood on a laptop."""
+It knows one world: four characters with or without a space suit, five actions, five places, four kinds of
+weather, and up to two objects (one a side) of six kinds in five colours, at 256x256, in English and Chinese.
+It edits one thing at a time; offered edits: {edits}. It is no art tool: it is there so that everything around
+it can be tried, tested and understood on a laptop."""
 
 _CARD = """\
 ---
@@ -137,10 +137,10 @@ Made by `make pocket`; measured by `flux-assistant evaluate`; this page is writt
 
 ## Numbers
 
-Held out: {seen} scenes whose exact combination was never in training, and {unseen} of compositions (character,
-action, place) that were never together. Pictures are judged from their pixels by a separately trained classifier,
-whose own accuracy on unseen renders stands beside. Planning: 120 sentences a language, written before the training
-grammar.
+Held out: {seen} scenes whose exact combination was never in training, and {unseen} of compositions
+(character, action, place) that were never together. Pictures are judged from their pixels by a separately
+trained classifier, whose own accuracy on unseen renders stands beside. Planning: 120 sentences a language,
+written before the training grammar and never trained on.
 
 {numbers}
 

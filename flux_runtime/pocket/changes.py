@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, Scene, Thing
+from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, Layout, Scene, Thing
 
 EDIT_TYPES = ("weather", "setting", "action", "character", "outfit", "add", "remove", "recolor", "replace")
 
@@ -55,6 +55,11 @@ def apply_change(scene: Scene, change: Change) -> Scene:
     if after == scene:
         raise ValueError("nothing would change")
     return after
+
+
+def settled(layout: Layout, change: Change) -> Layout:
+    """The layout of both pictures of an edit: an added object is not raised, for nothing asks for that."""
+    return replace(layout, **{f"{change.side}_raised": False}) if change.type == "add" else layout
 
 
 def _find(scene: Scene, target: str | None) -> tuple[str, Thing]:

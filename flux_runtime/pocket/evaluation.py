@@ -1,4 +1,4 @@
-"""`flux-assistant evaluate`: the acceptance numbers of a storybook model, through the runtime that people use.
+"""`flux-assistant evaluate`: the acceptance numbers of a storybook model, through people's own runtime.
 
 Scenes and sentences are held out (splits.py, plans/). Pictures are judged from their pixels by a separately
 trained judge; edits also against the renderer's exact target; answers and plans by exact match.
@@ -22,7 +22,7 @@ from PIL import Image
 from flux_runtime.catalogue import find_model
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest, PlanRequest, ToolSchema
 from flux_runtime.pixels import to_tensor
-from flux_runtime.pocket.changes import EDIT_TYPES, Change, applies, apply_change, random_change
+from flux_runtime.pocket.changes import EDIT_TYPES, Change, applies, apply_change, random_change, settled
 from flux_runtime.pocket.instructions import canonical_instruction
 from flux_runtime.pocket.judge import Judge, image_batch, load_judge
 from flux_runtime.pocket.language import canonical_prompt, stated_attributes
@@ -193,7 +193,7 @@ class _Measurement:
         jobs = [(type_, i) for i in range(self.sizes.edits_per_type) for type_ in EDIT_TYPES]
         for type_, i in self._each("edits", jobs):
             scene, change = _editable(rng, type_)
-            target, layout = apply_change(scene, change), random_layout(rng)
+            target, layout = apply_change(scene, change), settled(random_layout(rng), change)
             source, wanted = draw(scene, layout), draw(target, layout)
             result = self._edited(source, change, i)
             success, stayed = _compare(scene, target, self._read(result))
@@ -321,7 +321,7 @@ def _compare(before: Scene, wanted: Scene, read: Scene) -> tuple[bool, list[bool
 
 
 def _outside_error(source: Image.Image, wanted: Image.Image, result: Image.Image) -> float | None:
-    """Mean squared error, of values 0 to 255, where the exact edit leaves the source's pixels; None if nowhere."""
+    """Mean squared error (0 to 255) where the exact edit leaves the source's pixels; None if nowhere."""
     before, after, ours = (np.asarray(image, np.float32) for image in (source, wanted, result))
     same = np.abs(before - after).max(-1) == 0
     return float(((ours - before)[same] ** 2).mean()) if same.sum() > 500 else None

@@ -217,17 +217,11 @@ class Trainer:
         pairs = [training_pair(row // 2) for row in rows]
         scenes = [pair.target if row % 2 else pair.source for pair, row in zip(pairs, rows, strict=True)]
         data, features = self._read(rows)
-        weight = torch.ones(count, GRID, GRID)
-        for i, scene in enumerate(scenes):  # small things would drown in the mean
-            if scene.left:
-                weight[i, 2:, :2] = 2.5
-            if scene.right:
-                weight[i, 2:, -2:] = 2.5
         text = self._texts([prompt_for(self.rng, scene) for scene in scenes])
-        return self._losses(data, text, features, weight.flatten(1))
+        return self._losses(data, text, features, _object_weight(scenes))
 
     def edit_losses(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flow and alignment loss of `count` edits; tokens that change weigh four times as much."""
+        """Flow and alignment loss of `count` edits; tokens that change weigh more, and more than objects."""
         indices = [self.rng.randrange(self.pool.pairs) for _ in range(count)]
         pairs = [training_pair(index) for index in indices]
         prompts = [instruction_for(self.rng, pair.change, pair.source) for pair in pairs]
@@ -236,12 +230,24 @@ class Trainer:
         changed = (target - source).abs().mean(-1) > 0.02
         # References arrive through the conv encoder, which is close to the exact codes but not equal.
         reference = source + 0.04 * torch.randn(source.shape, generator=self.generator)
-        return self._losses(target, self._texts(prompts), features, 1 + 3 * changed.float(), reference)
+        weight = torch.maximum(1 + 3 * changed.float(), _object_weight([pair.target for pair in pairs]))
+        return self._losses(target, self._texts(prompts), features, weight, reference)
 
     def _read(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Latent tokens (B, 64, 128) and teacher features (B, 64, 256) of rows of the pool, in float32."""
         codes, features = self.pool.codes[rows], self.pool.features[rows]
         return torch.from_numpy(codes.astype(np.float32)), torch.from_numpy(features.astype(np.float32))
+
+
+def _object_weight(scenes: list[Scene]) -> torch.Tensor:
+    """How much each token's error counts (B, 64): small things would drown in the mean."""
+    weight = torch.ones(len(scenes), GRID, GRID)
+    for i, scene in enumerate(scenes):
+        if scene.left:
+            weight[i, 2:, :2] = 2.5
+        if scene.right:
+            weight[i, 2:, -2:] = 2.5
+    return weight.flatten(1)
 
 
 @torch.no_grad()

@@ -100,7 +100,11 @@ def _caption_en(rng: random.Random, stated: Stated) -> str:
             pieces[0] += f" {tail}"
         else:
             pieces.append(tail)
-    objects = [_thing_en(rng, thing, side) for side, thing in things.items()]
+    # People tell of several objects in one manner: the place first or last, with articles or without.
+    place_first, bare = rng.random() < 0.2, rng.random() < 0.2
+    objects = [
+        _thing_en(rng, thing, side, place_first=place_first, bare=bare) for side, thing in things.items()
+    ]
     return _joined(rng, pieces, objects, (", ", ", ", ", ", " and ", " ", ". "))
 
 
@@ -151,10 +155,11 @@ def place_en(rng: random.Random, setting: str) -> str:
     return f"{where} {rng.choice(('the', 'a'))} {noun}"
 
 
-def _thing_en(rng: random.Random, thing: Thing, side: str) -> str:
-    noun = article(f"{name(rng, thing.color, 'en', 0.9)} {name(rng, thing.kind, 'en', 0.8)}")
+def _thing_en(rng: random.Random, thing: Thing, side: str, *, place_first: bool, bare: bool) -> str:
+    noun = f"{name(rng, thing.color, 'en', 0.9)} {name(rng, thing.kind, 'en', 0.8)}"
+    noun = noun if bare else article(noun)
     where = rng.choice(_CAPTIONS["en"]["side"][side])
-    if rng.random() < 0.15:
+    if place_first:
         return f"{where} {noun}"
     return f"{rng.choice(('', 'with ', 'and ', ''))}{noun} {where}"
 
@@ -174,7 +179,8 @@ def _caption_zh(rng: random.Random, stated: Stated) -> str:
             pieces = [sky + rng.choice(("，", "的时候，", "，", "")) + core]
         else:
             pieces = [f"{sky}的{core}"]
-    objects = [_thing_zh(rng, thing, side) for side, thing in things.items()]
+    place_first = rng.random() < 0.85
+    objects = [_thing_zh(rng, thing, side, place_first=place_first) for side, thing in things.items()]
     return _joined(rng, pieces, objects, ("，", "，", "，", " ", "、"))
 
 
@@ -217,10 +223,10 @@ def _place_zh(rng: random.Random, setting: str) -> str:
     return rng.choice(("在", "在", "")) + noun + ending
 
 
-def _thing_zh(rng: random.Random, thing: Thing, side: str) -> str:
+def _thing_zh(rng: random.Random, thing: Thing, side: str, *, place_first: bool) -> str:
     noun = counted_zh(rng, thing, common=0.8)
     where = rng.choice(_CAPTIONS["zh"]["side"][side])
-    if rng.random() < 0.85:
+    if place_first:
         return f"{where}{rng.choice(('有', '是', '放', '有', ''))}{noun}"
     return f"{noun}在{where}"
 

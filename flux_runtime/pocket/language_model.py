@@ -39,6 +39,7 @@ from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, Scene, random_layout
 
 PATCH = 32  # pixels
+COURSES = ("language-model", "answers")  # runs, each going on from the one before; the second is answers.py
 # Kinds of questions that a picture's six are drawn from; those about objects stand twice or more.
 _ABOUTS = (
     *SCENE_QUESTIONS,
@@ -110,10 +111,14 @@ def see(model: Qwen3VLForConditionalGeneration, images: torch.Tensor) -> torch.T
     return tokens.unflatten(0, (len(images), GRID * GRID))
 
 
-def load_language_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Qwen3VLForConditionalGeneration:
-    """The averaged weights of the language run, frozen, on the CPU."""
+def load_language_model(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, course: str | None = None
+) -> Qwen3VLForConditionalGeneration:
+    """The averaged weights of a course, by default of the last one there is; frozen, on the CPU."""
+    if course is None:
+        course = next(name for name in reversed(COURSES) if (folder / name / "last.pt").exists())
     model = build_language_model(tokenizer)
-    model.load_state_dict(averaged_weights(folder / "language-model"))
+    model.load_state_dict(averaged_weights(folder / course))
     return model.eval().requires_grad_(False)
 
 

@@ -14,7 +14,7 @@ import torch
 from transformers import Qwen3VLForConditionalGeneration
 
 from flux_runtime.latents import pack_2x2, to_tokens
-from flux_runtime.pocket.changes import Change, applies, apply_change, random_change
+from flux_runtime.pocket.changes import Change, applies, apply_change, random_change, settled
 from flux_runtime.pocket.language_model import GRID, see
 from flux_runtime.pocket.splits import may_train_on, training_scene
 from flux_runtime.pocket.vae import CHANNELS, LatentBasis, rendered
@@ -28,10 +28,12 @@ EDIT_WEIGHTS = {
     "character": 1.5,
     "outfit": 0.9,
     "add": 1.3,
-    "remove": 0.9,
-    "recolor": 1.2,
-    "replace": 1.2,
+    "remove": 1.6,
+    "recolor": 1.6,
+    "replace": 2.2,
 }
+# Edits of one object, hard only where another must be left alone.
+_ONE_OF_TWO = ("remove", "recolor", "replace")
 
 
 class Pair(NamedTuple):
@@ -51,10 +53,12 @@ def training_pair(index: int) -> Pair:
         scene = training_scene(rng)
         if not applies(type_, scene):
             continue
+        if type_ in _ONE_OF_TWO and len(scene.things) < 2 and rng.random() < 0.6:
+            continue
         change = random_change(rng, scene, type_)
         target = apply_change(scene, change)
         if may_train_on(target):
-            return Pair(scene, change, target, random_layout(rng))
+            return Pair(scene, change, target, settled(random_layout(rng), change))
 
 
 class Pool:

@@ -21,7 +21,7 @@ _TOOLS = {"generate": "generate_image", "ask": "answer_question", "edit": "edit_
 
 
 def labelled_messages(language: Language) -> list[dict[str, Any]]:
-    """Rows with `say` (the message), `images` (how many there are), `tool` and what that tool should be given."""
+    """Rows with `say` (the message), `images` (how many there are), `tool` and what it should be given."""
     return yaml.safe_load((_PLANS / f"{language}.yaml").read_text(encoding="utf-8"))
 
 

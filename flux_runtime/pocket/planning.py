@@ -53,7 +53,7 @@ def partial(rng: random.Random, scene: Scene) -> dict[str, str | Thing]:
         chosen.add("outfit")
     stated: dict[str, str | Thing] = {key: getattr(scene, key) for key in ATTRIBUTES if key in chosen}
     if "character" in chosen:
-        stated.update({side: thing for side, thing in scene.things.items() if rng.random() < 0.6})
+        stated.update({side: thing for side, thing in scene.things.items() if rng.random() < 0.8})
     return stated
 
 

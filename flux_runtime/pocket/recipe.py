@@ -1,8 +1,7 @@
 """`make pocket`: pocket from nothing, in one resumable command or stage by stage.
 
-    python -m flux_runtime.pocket.recipe                # everything: four hours on two cores, minutes on a
-    GPU python -m flux_runtime.pocket.recipe flow assemble  # only these stages, from the checkpoints of the
-    others
+    python -m flux_runtime.pocket.recipe                # everything: five hours on two cores
+    python -m flux_runtime.pocket.recipe flow assemble  # only these stages, from the others' checkpoints
 
 Stages keep their checkpoints in `runs/pocket/` (ignored by git); Ctrl-C and start again to go on. The
 configuration that was used is written beside the weights.
@@ -24,7 +23,7 @@ import torch
 
 WEIGHTS = Path(__file__).parent / "weights"
 # Stages of one row do not need each other and share the cores.
-ROWS = (("decoder", "language"), ("encoder", "judge"), ("flow",), ("assemble",), ("evaluate",))
+ROWS = (("decoder", "language"), ("encoder", "judge"), ("answers",), ("flow",), ("assemble",), ("evaluate",))
 STAGES = tuple(stage for row in ROWS for stage in row)
 
 
@@ -39,6 +38,9 @@ class Recipe:
     language_steps: int = 2500
     language_images: int = 12
     language_texts: int = 32
+    answers_steps: int = 2400
+    answers_images: int = 12
+    answers_texts: int = 24
     judge_steps: int = 1000
     judge_batch: int = 32
     flow_steps: int = 1440
@@ -55,6 +57,8 @@ GPU = replace(
     encoder_batch=64,
     language_images=128,
     language_texts=256,
+    answers_images=128,
+    answers_texts=256,
     judge_batch=256,
     flow_steps=8000,
     flow_generations=224,
@@ -79,6 +83,10 @@ def run_stage(stage: str, folder: Path, recipe: Recipe, rank: int = 0) -> None:
             from flux_runtime.pocket.language_model import train_language_model
 
             train_language_model(folder, recipe.language_steps, recipe.language_images, recipe.language_texts)
+        case "answers":
+            from flux_runtime.pocket.answers import train_answers
+
+            train_answers(folder, recipe.answers_steps, recipe.answers_images, recipe.answers_texts)
         case "judge":
             from flux_runtime.pocket.judge import train_judge
 

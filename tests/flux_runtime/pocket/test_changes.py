@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from flux_runtime.pocket.changes import EDIT_TYPES, Change, applies, apply_change, random_change
-from flux_runtime.pocket.world import ATTRIBUTES, Scene, Thing, random_scene
+from flux_runtime.pocket.changes import EDIT_TYPES, Change, applies, apply_change, random_change, settled
+from flux_runtime.pocket.world import ATTRIBUTES, Layout, Scene, Thing, random_scene
 
 EMPTY = Scene("cat", "none", "reading", "beach", "sunny")
 FULL = Scene("dog", "space suit", "sleeping", "mars", "night", Thing("star", "red"), Thing("ball", "blue"))
@@ -73,3 +73,10 @@ def test_types_apply_where_there_is_something_to_change() -> None:
     assert {type_ for type_ in EDIT_TYPES if not applies(type_, EMPTY)} == {"remove", "recolor", "replace"}
     assert {type_ for type_ in EDIT_TYPES if not applies(type_, FULL)} == {"add"}
     assert set(EDIT_TYPES) >= ATTRIBUTES.keys()
+
+
+def test_only_an_added_object_is_set_down_and_only_on_its_own_side() -> None:
+    raised = Layout(mirror=True, left_raised=True, right_raised=True)
+    added = Change("add", Thing("ball", "red"), side="left")
+    assert settled(raised, added) == Layout(mirror=True, left_raised=False, right_raised=True)
+    assert settled(raised, Change("weather", "rainy")) == raised
