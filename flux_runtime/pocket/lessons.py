@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from flux_runtime.pocket.changes import random_change
 from flux_runtime.pocket.instructions import canonical_instruction, instruction
 from flux_runtime.pocket.language import canonical_prompt, caption
+from flux_runtime.pocket.plan_labels import held_out_letters, letters
 from flux_runtime.pocket.planning import PlanExample, partial, plan_example
 from flux_runtime.pocket.questions import answer, ask, random_question
 from flux_runtime.pocket.splits import training_scene
@@ -47,8 +48,11 @@ def rewriting_example(rng: random.Random) -> PlanExample:
 
 
 def text_example(rng: random.Random) -> PlanExample:
-    """A plan three times out of four, else a rewriting."""
-    example = plan_example(rng) if rng.random() < 0.75 else rewriting_example(rng)
+    """A plan three times out of four, else a rewriting; never a message that is held out."""
+    while True:
+        example = plan_example(rng) if rng.random() < 0.75 else rewriting_example(rng)
+        if letters(example.message) not in held_out_letters():
+            break
     return PlanExample(example.system, loosen(rng, example.message), example.target)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from flux_runtime.pocket.changes import Change
 from flux_runtime.pocket.instructions import canonical_instruction
 from flux_runtime.pocket.language import canonical_prompt
 from flux_runtime.pocket.questions import Question, canonical_question
-from flux_runtime.pocket.vocabulary import Language
+from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Thing
 
 _PLANS = Path(__file__).parent / "plans"
@@ -23,6 +25,18 @@ _TOOLS = {"generate": "generate_image", "ask": "answer_question", "edit": "edit_
 def labelled_messages(language: Language) -> list[dict[str, Any]]:
     """Rows with `say` (the message), `images` (how many there are), `tool` and what it should be given."""
     return yaml.safe_load((_PLANS / f"{language}.yaml").read_text(encoding="utf-8"))
+
+
+def letters(text: str) -> str:
+    """The text without case, spaces and punctuation: two messages with the same letters are the same."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in folded if character.isalnum() or character == "#")
+
+
+@cache
+def held_out_letters() -> frozenset[str]:
+    """`letters` of every held-out message, so that training can pass them by."""
+    return frozenset(letters(row["say"]) for language in LANGUAGES for row in labelled_messages(language))
 
 
 def _thing(text: str) -> Thing:

@@ -104,8 +104,8 @@ def plan_example(rng: random.Random, language: Language | None = None) -> PlanEx
 def _reference(rng: random.Random, images: int, language: Language) -> tuple[str, str | None]:
     """(the tool's image argument, how the person says it or None when left unsaid)."""
     phrases = _PHRASES[language]
-    if rng.random() < 0.55:
-        return "last", rng.choice([None, None, *phrases["last"]])
+    if rng.random() < 0.65:
+        return "last", None if rng.random() < 0.7 else rng.choice(phrases["last"])
     n = rng.randint(1, images if rng.random() < 0.9 else images + 6)  # at times one that does not exist
     by_number = 0.5 if language == "en" else 0.4
     if rng.random() < by_number or n > len(phrases["ordinals"]):
@@ -138,7 +138,7 @@ def _decorated(rng: random.Random, text: str, language: Language) -> str:
             text = _typo(rng, text)
     elif rng.random() < 0.2 and not text.endswith(("？", "?")):
         text += rng.choice(phrases["polite"])
-    if text.endswith(("？", "?")):
+    if text.endswith(("？", "?", "。", ".")):
         return text
     return text + rng.choice(("", "", "", ".", "!") if language == "en" else ("", "", "", "。", "！"))
 

@@ -12,9 +12,12 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from flux_runtime.pocket import lessons
 from flux_runtime.pocket.flow import OUT_LAYERS, PAD_MULTIPLE, encode_text
 from flux_runtime.pocket.language_model import PATCH, build_language_model, patches, question_loss, see
 from flux_runtime.pocket.lessons import QuestionPacker, exchange, rewriting_example, text_example
+from flux_runtime.pocket.plan_labels import held_out_letters
+from flux_runtime.pocket.planning import PlanExample
 from flux_runtime.pocket.questions import ABOUTS
 from flux_runtime.pocket.splits import training_scene
 from flux_runtime.prompt_encoding import PromptEncoder, PromptTokenizer
@@ -108,3 +111,11 @@ def test_lessons_are_exchanges_plans_and_rewritings() -> None:
         assert reply
     assert all(example.system == "" for example in (rewriting_example(rng) for _ in range(50)))
     assert {bool(text_example(rng).system) for _ in range(50)} == {True, False}
+
+
+def test_no_held_out_message_is_ever_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter(["Undo THAT!", "＂undo that＂", "undo the rain"])
+    monkeypatch.setattr(lessons, "plan_example", lambda _: PlanExample("", next(told), ""))
+    monkeypatch.setattr(lessons, "rewriting_example", lambda _: PlanExample("", next(told), ""))
+    assert "undothat" in held_out_letters()
+    assert lessons.text_example(random.Random(0)).message == "undo the rain"
