@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from flux_runtime.catalogue import find_model
+from flux_runtime.errors import Broken
 from flux_runtime.instances import instance_key
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest
 from flux_runtime.machine import describe_machine
@@ -65,9 +66,11 @@ def measure(
 
     Raises:
         UnknownModel, BadCheckpoint: there is no such model, or it cannot be loaded.
+        Broken: a new process could not run it.
     """
     folder = find_model(model)
-    rows = [*_cold_starts(folder, on_progress), *_tasks(folder, n, on_progress)]
+    tasks = _tasks(folder, n, on_progress)  # first: a model that cannot be loaded says so here
+    rows = [*_cold_starts(folder, on_progress), *tasks]
     return {"machine": describe_machine(), "rows": [row._asdict() for row in rows]}
 
 
@@ -142,7 +145,10 @@ def _cold_starts(folder: Path, on_progress: Progress) -> list[Row]:
 def _in_a_new_process(whose: str, folder: Path) -> tuple[float, float]:
     start = time.time()
     command = [sys.executable, "-m", "flux_runtime.benchmark", whose, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        raise Broken(f"A new process could not run the model: {reason}", stage="load")
     seen = json.loads(done.stdout.splitlines()[-1])
     return seen["first_picture"] - start, seen["peak_mb"]
 

@@ -17,6 +17,8 @@ from flux_runtime.errors import BadSize
 from flux_runtime.interface import Box
 
 MAX_AREA = 4 * 1024 * 1024
+REFERENCE_AREA = 1024 * 1024
+"""Pixels of an image that an edit only looks at."""
 MIN_SIDE = 64
 MAX_SIDE = 4096
 
@@ -54,12 +56,14 @@ class Canvas:
         return image
 
 
-def canvas_for(source: tuple[int, int], sizes: Sequence[tuple[int, int]], grid: int) -> Canvas:
+def canvas_for(
+    source: tuple[int, int], sizes: Sequence[tuple[int, int]], grid: int, *, max_area: int = MAX_AREA
+) -> Canvas:
     """The canvas for an image of size `source`.
 
     With declared `sizes`, the one of the nearest aspect ratio, the image scaled up or down to fit. Without,
-    as diffusers' `Flux3ImageProcessor` does it: the image keeps its size unless its canvas would exceed
-    4 megapixels or a side 4096, and the canvas is that rounded up to the token grid of `grid` pixels.
+    as diffusers' `Flux3ImageProcessor` does it for one image: it keeps its size unless its canvas would
+    exceed `max_area` or a side 4096, and the canvas is that rounded up to the token grid of `grid` pixels.
     """
     width, height = source
     if sizes:
@@ -67,7 +71,7 @@ def canvas_for(source: tuple[int, int], sizes: Sequence[tuple[int, int]], grid: 
         scale = min(size[0] / width, size[1] / height)
         fitted = (min(size[0], round(width * scale)) or 1, min(size[1], round(height * scale)) or 1)
     else:
-        fitted, size = _rounded_up(source, grid)
+        fitted, size = _rounded_up(source, grid, max_area)
     left, top = (size[0] - fitted[0]) // 2, (size[1] - fitted[1]) // 2
     return Canvas(size, (left, top, left + fitted[0], top + fitted[1]), source)
 
@@ -98,14 +102,14 @@ def drawing_size(
     return size
 
 
-def _rounded_up(source: tuple[int, int], grid: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def _rounded_up(source: tuple[int, int], grid: int, max_area: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """The scaled image's size and its canvas, within the limits on area and side."""
-    scale = min(1.0, math.sqrt(MAX_AREA / math.prod(source)), MAX_SIDE / max(source))
+    scale = min(1.0, math.sqrt(max_area / math.prod(source)), MAX_SIDE / max(source))
     while True:
         fitted = cast(tuple[int, int], tuple(max(1, round(side * scale)) for side in source))
         size = cast(
             tuple[int, int], tuple(min(MAX_SIDE, max(MIN_SIDE, -(-side // grid) * grid)) for side in fitted)
         )
-        if math.prod(size) <= MAX_AREA:
+        if math.prod(size) <= max_area:
             return fitted, size
         scale *= 0.995

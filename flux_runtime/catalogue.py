@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flux_runtime.errors import BadCheckpoint, UnknownModel
 from flux_runtime.interface import Capabilities
@@ -41,7 +41,7 @@ class CatalogueEntry(BaseModel):
     default_guidance: float
     max_references: int = 1
     """Images an edit may look at besides its source."""
-    text_encoder_out_layers: tuple[int, ...]
+    text_encoder_out_layers: tuple[int, ...] = Field(min_length=1)
     """Hidden states of the text encoder that are stacked into prompt embeds; 0 is its embedding layer."""
     text_pad_multiple: int
     """The text window is padded to a multiple of so many tokens; the transformer attends to the padding."""

@@ -14,11 +14,10 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
 from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
 from diffusers.utils import logging as diffusers_logging
-from torch import nn
 from transformers import Qwen3VLForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
-from flux_runtime.errors import BadCheckpoint
+from flux_runtime.errors import BadCheckpoint, OutOfMemory
 
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 _CLASSES: dict[str, Any] = {
@@ -34,7 +33,8 @@ def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dty
     Weights may be stored in another dtype; they are converted to `dtype`.
 
     Raises:
-        BadCheckpoint: the part is missing, holds pickles, or its weights do not match its class exactly.
+        BadCheckpoint: the part is missing, damaged, holds pickles, or its weights do not match its class.
+        OutOfMemory: the device has not enough memory for it.
     """
     where = folder / part
     if not (where / "config.json").is_file():
@@ -47,7 +47,7 @@ def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dty
         model, info = _CLASSES[part].from_pretrained(
             where, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except Exception as error:  # safetensors and transformers have errors of their own for damaged files
         raise BadCheckpoint(f"The {part} in {folder} cannot be loaded: {error}", stage="load") from error
     wrong = [
         f"{len(info[key])} {word} (such as {sorted(map(str, info[key]))[0]})"
@@ -62,7 +62,16 @@ def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dty
         raise BadCheckpoint(
             f"The {part} in {folder} does not fit its class: {'; '.join(wrong)}.", stage="load"
         )
-    return _for_inference(model, device)
+    try:
+        return model.to(device).eval().requires_grad_(False)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"The {part} does not fit into the memory of {device}.",
+            stage="load",
+            remedy="Close other programs that use it, or choose a smaller model or another device.",
+        ) from error
+    except Exception as error:
+        raise BadCheckpoint(f"The {part} cannot run on {device}: {error}", stage="load") from error
 
 
 def load_shift(folder: Path) -> float:
@@ -74,7 +83,10 @@ def load_shift(folder: Path) -> float:
     file = folder / "scheduler" / "scheduler_config.json"
     if not file.is_file():
         raise BadCheckpoint(f"The model in {folder} has no scheduler/scheduler_config.json.", stage="load")
-    config = json.loads(file.read_bytes())
+    try:
+        config = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise BadCheckpoint(f"{file} is not JSON: {error}", stage="load") from error
     if config.get("_class_name") != "FlowMatchEulerDiscreteScheduler":
         raise BadCheckpoint(f"{file} is not of a FlowMatchEulerDiscreteScheduler.", stage="load")
     bent = ("use_dynamic_shifting", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
@@ -107,7 +119,3 @@ def _only_safetensors(where: Path) -> None:
         )
     if not any(path.suffix == ".safetensors" for path in where.iterdir()):
         raise BadCheckpoint(f"{where} has no weights (*.safetensors).", stage="load")
-
-
-def _for_inference(model: nn.Module, device: torch.device) -> nn.Module:
-    return model.to(device).eval().requires_grad_(False)

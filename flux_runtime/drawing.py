@@ -13,7 +13,7 @@ from time import perf_counter
 import torch
 from PIL import Image
 
-from flux_runtime.canvas import Canvas, canvas_for, drawing_size
+from flux_runtime.canvas import REFERENCE_AREA, Canvas, canvas_for, drawing_size
 from flux_runtime.denoise import Anchor, denoise, initial_noise
 from flux_runtime.errors import MissingCapability
 from flux_runtime.flow_matching import sigma_schedule
@@ -29,16 +29,22 @@ Sketch = Callable[[torch.Tensor], Image.Image]
 
 
 class Stopwatch:
-    """Seconds of work per stage; the time a job is held between steps does not count."""
+    """Seconds of work per stage; the time a job is held between steps does not count.
 
-    def __init__(self) -> None:
+    On a GPU a stage ends when its kernels have: so the seconds are true, and no step runs ahead of a cancel.
+    """
+
+    def __init__(self, device: torch.device) -> None:
         self.seconds: dict[str, float] = {}
+        self._device = device
 
     @contextmanager
     def running(self, stage: str) -> Iterator[None]:
         start = perf_counter()
         try:
             yield
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
 
@@ -49,8 +55,6 @@ def generate(model: Flux3Model, request: GenerateRequest) -> Drawing:
     Raises:
         BadSize, MissingCapability: at once, not when the work is done.
     """
-    if not model.capabilities.generate:
-        raise MissingCapability(f"{model.entry.name} cannot generate images.")
     return _generate(model, request, requested_size(model, request))
 
 
@@ -76,15 +80,18 @@ def edit(model: Flux3Model, request: EditRequest) -> Drawing:
 def latents_of_ids(
     model: Flux3Model, request: GenerateRequest, input_ids: torch.Tensor, attention_mask: torch.Tensor
 ) -> Generator[Progress, None, torch.Tensor]:
-    """Latents (1, C, h, w) drawn from token ids (1, L) instead of the request's prompt."""
-    size = requested_size(model, request)
-    yield Started(stage="encode")
-    embeds = model.prompts.encode_ids(input_ids, attention_mask)
-    return (yield from _denoised(model, request, embeds, size, Stopwatch()))
+    """Latents (1, C, h, w) drawn from token ids (1, L) instead of the request's prompt.
+
+    Raises:
+        BadSize, MissingCapability: at once, not when the work is done.
+    """
+    return _latents_of_ids(model, request, input_ids, attention_mask, requested_size(model, request))
 
 
 def requested_size(model: Flux3Model, request: GenerateRequest) -> tuple[int, int]:
-    """(width, height) of the image asked for. Raises BadSize."""
+    """(width, height) of the image asked for. Raises BadSize, or MissingCapability if none can be drawn."""
+    if not model.capabilities.generate:
+        raise MissingCapability(f"{model.entry.name} cannot generate images.")
     return drawing_size(
         request.width,
         request.height,
@@ -94,8 +101,20 @@ def requested_size(model: Flux3Model, request: GenerateRequest) -> tuple[int, in
     )
 
 
+def _latents_of_ids(
+    model: Flux3Model,
+    request: GenerateRequest,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    size: tuple[int, int],
+) -> Generator[Progress, None, torch.Tensor]:
+    yield Started(stage="encode")
+    embeds = model.prompts.encode_ids(input_ids, attention_mask)
+    return (yield from _denoised(model, request, embeds, size, Stopwatch(model.device)))
+
+
 def _generate(model: Flux3Model, request: GenerateRequest, size: tuple[int, int]) -> Drawing:
-    watch = Stopwatch()
+    watch = Stopwatch(model.device)
     yield Started(stage="encode")
     with watch.running("encode"):
         embeds = model.prompts.encode(request.prompt)
@@ -111,14 +130,17 @@ def _generate(model: Flux3Model, request: GenerateRequest, size: tuple[int, int]
 
 
 def _edit(model: Flux3Model, request: EditRequest, mask: Image.Image | None) -> Drawing:
-    watch = Stopwatch()
+    watch = Stopwatch(model.device)
     grid = model.codec.token_size
     source, *others = (image.convert("RGB") for image in request.images)
     canvas = canvas_for(source.size, model.entry.sizes, grid)
     yield Started(stage="encode")
     with watch.running("encode"):
         embeds = model.prompts.encode(request.instruction)
-        shown_too = [canvas_for(image.size, model.entry.sizes, grid).put(image) for image in others]
+        shown_too = [
+            canvas_for(image.size, model.entry.sizes, grid, max_area=REFERENCE_AREA).put(image)
+            for image in others
+        ]
         references = model.references([canvas.put(source), *shown_too])
         anchor = _anchor(references, canvas, mask, grid) if mask else None
 

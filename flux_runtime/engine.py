@@ -7,7 +7,9 @@ generators and knows nothing of what they compute.
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -29,6 +31,8 @@ from flux_runtime.errors import (
 )
 from flux_runtime.interface import Finished, OnEvent, Queued, Started, Step
 
+_log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 Work = Generator[Started | Step, None, Result]
 
@@ -43,14 +47,17 @@ class _Job:
     future: Future[Any] = field(default_factory=Future)
     submitted: float = field(default_factory=monotonic)
     work: Work[Any] | None = None
+    stage: str = "queue"
     position: int = 0
     abandoned: bool = False
 
     def interruption(self) -> FluxRuntimeError | None:
         if self.cancel.is_set() or self.abandoned:
-            return Cancelled("Stopped.", stage="queue" if self.work is None else "denoise")
+            return Cancelled("Stopped.", stage=self.stage)
         if monotonic() > self.deadline:
-            return DeadlinePassed("That took too long and was given up.", remedy="Try fewer steps.")
+            return DeadlinePassed(
+                "That took too long and was given up.", stage=self.stage, remedy="Try fewer steps."
+            )
         return None
 
 
@@ -58,8 +65,8 @@ class Engine:
     """One worker thread over a bounded queue.
 
     Args:
-        queue_limit: jobs that may wait, besides those at work.
-        at_once: drawing jobs that take turns; quick jobs (answers, plans) are always let in.
+        queue_limit: drawing jobs that may wait, besides those at work; or quick jobs (answers, plans) in all.
+        at_once: drawing jobs that take turns; quick jobs go before all of them.
         deadline_seconds: how long a job may take, waiting included.
     """
 
@@ -70,6 +77,7 @@ class Engine:
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._at_work: deque[_Job] = deque()
+        self._quick = 0  # quick jobs not yet answered
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="flux-engine", daemon=True)
         self._thread.start()
@@ -89,7 +97,7 @@ class Engine:
             start: called with a function that says whether to stop early; returns the work.
             on_event: hears of progress, on the engine's thread.
             cancel: stops the work, or its waiting, once set.
-            quick: let it in at once and serve it next.
+            quick: let it in at once and serve it before the next step of any drawing.
 
         Raises:
             QueueFull, Cancelled, DeadlinePassed, EngineClosed, OutOfMemory, or what the work raises;
@@ -105,12 +113,14 @@ class Engine:
         with self._changed:
             if self._closed:
                 raise _closed()
-            if len(self._waiting) >= self._queue_limit:
+            ahead = self._quick if quick else sum(not other.quick for other in self._waiting)
+            if ahead >= self._queue_limit:
                 raise QueueFull(
-                    f"{len(self._waiting)} requests are waiting already.",
+                    f"{ahead} requests are waiting already.",
                     stage="queue",
                     remedy="Try again in a little while.",
                 )
+            self._quick += quick
             self._waiting.append(job)
             self._changed.notify_all()
         try:
@@ -118,6 +128,10 @@ class Engine:
         except BaseException:
             job.abandoned = True  # the caller may have been interrupted while the work goes on
             raise
+        finally:
+            with self._changed:
+                self._quick -= quick
+            del job  # an error's traceback holds this frame, and with the job all that it had computed
 
     def close(self) -> None:
         """Stop after the step being done; all other jobs fail with EngineClosed. Waits for the thread."""
@@ -139,12 +153,13 @@ class Engine:
                 job = self._at_work.popleft()
                 if self._advance(job):
                     self._at_work.append(job)
+                del job  # or its error, and the memory that hangs on it, would live until the next job
         for job in (*self._at_work, *self._waiting):
             self._end(job, _closed())
 
     def _admit(self) -> None:
         """Let waiting jobs in while there is room, drop interrupted ones, tell the rest where they stand."""
-        drawing = sum(not job.quick for job in self._at_work)
+        drawing, quick = sum(not job.quick for job in self._at_work), 0
         still: list[_Job] = []
         with self._changed:
             waiting = list(self._waiting)
@@ -152,7 +167,8 @@ class Engine:
             if error := job.interruption():
                 self._end(job, error)
             elif job.quick:
-                self._at_work.appendleft(job)
+                self._at_work.insert(quick, job)
+                quick += 1
             elif drawing < self._at_once:
                 drawing += 1
                 self._at_work.append(job)
@@ -176,6 +192,11 @@ class Engine:
                 if job.work is None:
                     job.work = job.start(lambda: self._interruption(job) is not None)
                 event = next(job.work)
+                while job.quick and isinstance(event, Started):  # nothing was done yet, so its turn goes on
+                    job.stage = event.stage
+                    if not self._tell(job, event):
+                        return False
+                    event = next(job.work)
         except StopIteration as done:
             if error := self._interruption(job):
                 self._end(job, error)  # what was told to stop early has no whole result
@@ -183,8 +204,10 @@ class Engine:
                 job.future.set_result(done.value)
             return False
         except BaseException as error:
-            self._end(job, _as_ours(error))
+            self._end(job, _as_ours(error, job.stage))
             return False
+        if isinstance(event, Started):
+            job.stage = event.stage
         return self._tell(job, event)
 
     def _interruption(self, job: _Job) -> FluxRuntimeError | None:
@@ -195,7 +218,9 @@ class Engine:
         try:
             job.on_event(event)
         except Exception as error:
-            self._end(job, _as_ours(error))
+            _log.exception("a listener failed")
+            broken = Broken(f"Nobody could be told of the progress ({error}).", stage=job.stage)
+            self._end(job, broken)
             return False
         return True
 
@@ -208,15 +233,18 @@ class Engine:
             job.future.set_exception(error)
 
 
-def _as_ours(error: BaseException) -> FluxRuntimeError:
+def _as_ours(error: BaseException, stage: str) -> FluxRuntimeError:
+    """The error as one of the tree; an unforeseen one is logged with its traceback."""
     if isinstance(error, FluxRuntimeError):
         return error
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error):
         ours: FluxRuntimeError = OutOfMemory(
-            "There is not enough memory for that.", stage="denoise", remedy="Try a smaller image."
+            "There is not enough memory for that.", stage=stage, remedy="Try a smaller image."
         )
     else:
-        ours = Broken(f"The model failed ({type(error).__name__}: {error}).", stage="denoise")
+        _log.error("the model failed at stage %s", stage, exc_info=error)
+        ours = Broken(f"The model failed ({type(error).__name__}: {error}).", stage=stage)
+    traceback.clear_frames(error.__traceback__)  # the frames hold every activation of the failed step
     ours.__cause__ = error
     return ours
 

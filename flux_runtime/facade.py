@@ -26,8 +26,10 @@ Images = Image.Image | Sequence[Image.Image]
 class FluxMultiTaskModel:
     """One model that generates, answers and edits. Two of them on one model share its weights."""
 
-    def __init__(self, runtime: LocalRuntime) -> None:
+    def __init__(self, runtime: LocalRuntime, dtype: torch.dtype | None = None) -> None:
+        """`dtype` is the one asked for, which moving to another device keeps."""
         self.runtime = runtime
+        self._dtype = dtype
 
     @classmethod
     def from_pretrained(
@@ -43,16 +45,25 @@ class FluxMultiTaskModel:
         Raises:
             UnknownModel, BadCheckpoint: there is no such model, or it cannot be loaded.
         """
-        return cls(LocalRuntime(name_or_path, device=device, dtype=dtype or torch_dtype))
+        dtype = dtype or torch_dtype
+        return cls(LocalRuntime(name_or_path, device=device, dtype=dtype), dtype)
 
     def to(self, device: str | torch.device) -> Self:
         """Run on another device from now on; others that share the model stay where they are."""
-        key = self.runtime.instance.key
-        dtype = key.dtype if torch.device(device).type == torch.device(key.device).type else None
-        moved = LocalRuntime(key.folder, device=device, dtype=dtype)
+        moved = LocalRuntime(self.runtime.instance.key.folder, device=device, dtype=self._dtype)
         self.runtime.close()
         self.runtime = moved
         return self
+
+    def close(self) -> None:
+        """Give the weights back; they are freed when nobody else uses them."""
+        self.runtime.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __call__(
         self,

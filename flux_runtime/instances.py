@@ -51,6 +51,8 @@ def instance_key(
         UnknownModel: there is no such model here.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type == "cuda" and where.index is None and torch.cuda.is_available():
+        where = torch.device("cuda", torch.cuda.current_device())  # "cuda" and "cuda:0" share one instance
     if dtype is None:
         dtype = torch.float32 if where.type == "cpu" else torch.bfloat16
     return InstanceKey(find_model(name_or_path), str(where), dtype)

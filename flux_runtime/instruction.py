@@ -15,7 +15,7 @@ _GENERATE_LEAD = re.compile(
 )
 _EDIT_LEAD = re.compile(r"\s*edit\s+(the|this)\s+(image|picture)\b[\s:,.]*", re.IGNORECASE)
 _ANSWER_LEAD = re.compile(
-    r"\s*answer(\s+(the|this)\s+question)?(\s+(based\s+on|about)\s+(the|this)\s+(image|picture)s?)?[\s:,.]*",
+    r"\s*answer\b(\s+(the|this)\s+question)?(\s+(based\s+on|about)\s+(the|this)\s+(image|picture)s?)?[\s:,.]*",
     re.IGNORECASE,
 )
 
@@ -31,18 +31,23 @@ def task_of(instruction: str, input_text: str, has_image: bool) -> Literal["gene
 
 def prompt_of(instruction: str, input_text: str) -> str:
     """What to draw: the input text, and what the instruction says beyond "Generate an image"."""
-    return _joined(_GENERATE_LEAD.sub("", instruction, count=1), input_text)
+    return _joined(_after(_GENERATE_LEAD, instruction), input_text)
 
 
 def change_of(instruction: str, input_text: str) -> str:
     """What to change: what the instruction says after "Edit the image:", then the input text."""
-    return _joined(_EDIT_LEAD.sub("", instruction, count=1), input_text)
+    return _joined(_after(_EDIT_LEAD, instruction), input_text)
 
 
 def question_of(instruction: str, input_text: str) -> str:
     """What to answer: the input text without "Question:", else what the instruction asks."""
-    question = _QUESTION.sub("", input_text, count=1).strip()
-    return question or _ANSWER_LEAD.sub("", instruction, count=1).strip()
+    return _after(_QUESTION, input_text).strip() or _after(_ANSWER_LEAD, instruction).strip()
+
+
+def _after(lead: re.Pattern[str], text: str) -> str:
+    """The text without the lead, if it begins with it."""
+    match = lead.match(text)
+    return text[match.end() :] if match else text
 
 
 def _joined(first: str, second: str) -> str:

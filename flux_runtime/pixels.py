@@ -41,6 +41,11 @@ def region_mask(region: Region, size: tuple[int, int]) -> Image.Image:
             raise BadMask(
                 f"The mask is {got}, the image {width}x{height}.", remedy="Give them the same size."
             )
+        if region.mask.mode not in ("L", "1"):
+            raise BadMask(
+                f"The mask is an image of mode {region.mask.mode}.",
+                remedy="Give 8-bit grey (mode L): 0 keeps, more repaints.",
+            )
         mask = region.mask.convert("L")
     else:
         assert region.box is not None
@@ -86,12 +91,17 @@ def share_changed_outside(source: Image.Image, result: Image.Image, mask: Image.
 
 
 def _feathered(mask: Image.Image) -> np.ndarray:
-    """(H, W) float32 weights in [0, 1], 0 wherever the mask is 0: full only some pixels inside the edge."""
-    layer = mask.point(lambda value: 255 if value else 0)
-    depth = np.zeros((mask.height, mask.width), dtype=np.float32)
-    for _ in range(min(max(max(mask.size) // FEATHER_SHARE, MIN_FEATHER), MAX_FEATHER)):
+    """(H, W) float32 weights in [0, 1], 0 wherever the mask is 0: full only some pixels inside the edge.
+
+    A stroke too thin to get that deep is full along its middle, whatever else is marked.
+    """
+    region = mask.point(lambda value: 255 if value else 0)
+    rounds = min(max(max(mask.size) // FEATHER_SHARE, MIN_FEATHER), MAX_FEATHER)
+    layer, depth = region, np.zeros((mask.height, mask.width), dtype=np.uint8)
+    for _ in range(rounds):
         depth += np.asarray(layer) > 0
         layer = layer.filter(ImageFilter.MinFilter(3))
-        if layer.getbbox() is None:
-            break
-    return depth / depth.max() * (np.asarray(mask, dtype=np.float32) / 255)
+    deepest = Image.fromarray(depth)
+    for _ in range(rounds):  # what can be reached inside the region
+        deepest = ImageChops.darker(deepest.filter(ImageFilter.MaxFilter(3)), region)
+    return depth / np.maximum(np.asarray(deepest), np.float32(1)) * (np.asarray(mask, np.float32) / 255)

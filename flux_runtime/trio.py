@@ -22,6 +22,7 @@ from flux_runtime.facade import random_seed
 from flux_runtime.interface import MAX_SEED, GenerateRequest, Started
 from flux_runtime.pixels import to_image
 from flux_runtime.prompt_encoding import PromptTokenizer
+from flux_runtime.runtime import LocalRuntime
 from flux_runtime.vision_language_processor import VisionLanguageProcessor
 
 
@@ -69,8 +70,10 @@ class FluxTokenizer:
 class FluxDevModel:
     """Token ids to latents."""
 
-    def __init__(self, instance: instances.Instance) -> None:
-        self._instance = instance
+    def __init__(self, runtime: LocalRuntime, dtype: torch.dtype | None = None) -> None:
+        """`dtype` is the one asked for, which moving to another device keeps."""
+        self._runtime = runtime
+        self._dtype = dtype
 
     @classmethod
     def from_pretrained(
@@ -82,17 +85,19 @@ class FluxDevModel:
         torch_dtype: torch.dtype | None = None,
     ) -> Self:
         """Load a model, or share it if it is loaded. Raises UnknownModel, BadCheckpoint."""
-        key = instances.instance_key(name_or_path, device=device, dtype=dtype or torch_dtype)
-        return cls(instances.acquire(key))
+        dtype = dtype or torch_dtype
+        return cls(LocalRuntime(name_or_path, device=device, dtype=dtype), dtype)
 
     def to(self, device: str | torch.device) -> Self:
         """Run on another device from now on; others that share the model stay where they are."""
-        key = self._instance.key
-        dtype = key.dtype if torch.device(device).type == torch.device(key.device).type else None
-        moved = instances.acquire(instances.instance_key(key.folder, device=device, dtype=dtype))
-        instances.release(self._instance)
-        self._instance = moved
+        moved = LocalRuntime(self._runtime.instance.key.folder, device=device, dtype=self._dtype)
+        self._runtime.close()
+        self._runtime = moved
         return self
+
+    def close(self) -> None:
+        """Give the weights back; they are freed when nobody else uses them."""
+        self._runtime.close()
 
     def generate(
         self,
@@ -106,13 +111,17 @@ class FluxDevModel:
         height: int | None = None,
         seed: int | None = None,
     ) -> Latents:
-        """Draw one image for each row of ids; row b uses seed + b. Without a seed, a new one is drawn.
+        """Draw one image for each row of ids; row b uses seed + b, and after the last seed comes 0.
+
+        Without a seed, a new one is drawn.
 
         Raises:
             BadSetting, BadSize, MissingCapability, and what `Engine.run` raises.
         """
-        instance = self._instance
+        instance = self._runtime.instance
         first = random_seed() if seed is None else seed
+        if not 0 <= first <= MAX_SEED:
+            raise BadSetting(f"The seed {first} is out of range.", remedy=f"Use 0 to {MAX_SEED}.")
         drawn: list[torch.Tensor] = []
         for row in range(input_ids.shape[0]):
             request = GenerateRequest(

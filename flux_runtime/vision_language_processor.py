@@ -41,16 +41,20 @@ class VisionLanguageProcessor:
         """Read `processor/` of a model folder.
 
         Raises:
-            BadCheckpoint: a file is missing, or the tokenizer has no chat template.
+            BadCheckpoint: a file is missing or damaged, or the tokenizer has no chat template.
         """
         where = folder / "processor"
         for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
             if not (where / name).is_file():
                 raise BadCheckpoint(f"The model in {folder} has no processor/{name}.", stage="load")
-        tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
+            image_processor = Qwen2VLImageProcessorPil.from_pretrained(where, local_files_only=True)
+        except Exception as error:  # tokenizers raises bare exceptions
+            raise BadCheckpoint(f"The processor in {where} cannot be read: {error}", stage="load") from error
         if not tokenizer.chat_template:
             raise BadCheckpoint(f"The tokenizer in {where} has no chat template.", stage="load")
-        return cls(tokenizer, Qwen2VLImageProcessorPil.from_pretrained(where, local_files_only=True))
+        return cls(tokenizer, image_processor)
 
     def apply_chat_template(
         self, messages: Sequence[Message], *, tools: Sequence[dict[str, Any]] | None = None, **options: Any

@@ -10,7 +10,9 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
-_PIECES = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u3400-\u9fff]+", re.IGNORECASE)
+_CHINESE = r"\u3400-\u9fff"
+_PIECES = re.compile(rf"[^\W\d_{_CHINESE}]+(?:'[^\W\d_{_CHINESE}]+)?|[{_CHINESE}]+")
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ", "'"))
 
 
 class Vocabulary(BaseModel):
@@ -28,16 +30,15 @@ class Vocabulary(BaseModel):
     def unknown(self, text: str) -> tuple[str, ...]:
         """The words of `text` that are not known, each once, in order.
 
-        English is taken word by word in lower case; Chinese by the longest known match from the left, where
-        consecutive characters without a match are one run. Digits and punctuation are passed over.
+        Words of letters are taken one by one in lower case; Chinese by the longest known match from the left,
+        where consecutive characters without a match are one run. Digits and punctuation are passed over.
         """
         found: dict[str, None] = {}
-        for piece in _PIECES.findall(text):
-            if piece[0].isascii():
-                if piece.lower() not in self.words:
-                    found[piece.lower()] = None
-            else:
+        for piece in _PIECES.findall(text.translate(_APOSTROPHES).lower()):
+            if re.match(f"[{_CHINESE}]", piece):
                 found.update(dict.fromkeys(self._unmatched_runs(piece)))
+            elif piece not in self.words:
+                found[piece] = None
         return tuple(found)
 
     @cached_property

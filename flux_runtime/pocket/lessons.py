@@ -13,7 +13,7 @@ from flux_runtime.pocket.changes import random_change
 from flux_runtime.pocket.instructions import canonical_instruction, instruction
 from flux_runtime.pocket.language import canonical_prompt, caption
 from flux_runtime.pocket.plan_labels import held_out_letters, letters
-from flux_runtime.pocket.planning import PlanExample, partial, plan_example
+from flux_runtime.pocket.planning import PlanExample, partial, plan_example, state_line, tool_call
 from flux_runtime.pocket.questions import answer, ask, random_question
 from flux_runtime.pocket.splits import training_scene
 from flux_runtime.pocket.vocabulary import LANGUAGES
@@ -47,10 +47,29 @@ def rewriting_example(rng: random.Random) -> PlanExample:
     return PlanExample("", text, canonical_instruction(change))
 
 
+def two_objects_example(rng: random.Random) -> PlanExample:
+    """A short caption with two objects and its canonical English, bare or as a plan.
+
+    Which colour and which side belong to which object is learned late or never from captions of everything.
+    """
+    scene, language = training_scene(rng), rng.choice(LANGUAGES)
+    while len(scene.things) < 2:
+        scene = training_scene(rng)
+    others = {key: value for key, value in partial(rng, scene).items() if isinstance(value, str)}
+    kept = rng.sample(sorted(others), rng.randint(0, min(2, len(others))))
+    stated = {**{key: others[key] for key in kept}, **scene.things}
+    wanted = canonical_prompt(stated)
+    message = wanted if rng.random() < 0.2 else caption(rng, stated, language)
+    if rng.random() < 0.5:
+        return PlanExample("", message, wanted)
+    return PlanExample(state_line(rng.randint(0, 4)), message, tool_call("generate_image", prompt=wanted))
+
+
 def text_example(rng: random.Random) -> PlanExample:
-    """A plan three times out of four, else a rewriting; never a message that is held out."""
+    """A plan, two objects or a rewriting (4 : 4 : 2); never a message that is held out."""
+    lessons = (plan_example, two_objects_example, rewriting_example)
     while True:
-        example = plan_example(rng) if rng.random() < 0.75 else rewriting_example(rng)
+        example = rng.choices(lessons, weights=(4, 4, 2))[0](rng)
         if letters(example.message) not in held_out_letters():
             break
     return PlanExample(example.system, loosen(rng, example.message), example.target)

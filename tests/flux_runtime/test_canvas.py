@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flux_runtime.canvas import canvas_for, drawing_size
+from flux_runtime.canvas import REFERENCE_AREA, canvas_for, drawing_size
 from flux_runtime.errors import BadSize
 
 SIZES = ((256, 256), (320, 192), (192, 320))
@@ -62,6 +62,11 @@ def test_a_huge_image_is_scaled_to_four_megapixels() -> None:
     canvas = canvas_for((9000, 6000), (), 32)
     assert canvas.size[0] * canvas.size[1] <= 4 * 1024 * 1024
     assert max(canvas.size) <= 4096
+
+
+def test_an_image_that_is_only_looked_at_is_scaled_to_one_megapixel() -> None:
+    canvas = canvas_for((3000, 2000), (), 16, max_area=REFERENCE_AREA)
+    assert 900_000 < canvas.size[0] * canvas.size[1] <= 1024 * 1024
 
 
 def test_a_mask_does_not_ring_when_it_is_scaled() -> None:

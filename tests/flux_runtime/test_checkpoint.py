@@ -56,6 +56,31 @@ def test_a_missing_part_is_named(copy: Path, missing: str) -> None:
     assert caught.value.stage == "load"
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "transformer/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+        "text_encoder/config.json",
+        "processor/tokenizer.json",
+        "scheduler/scheduler_config.json",
+    ],
+)
+def test_a_damaged_file_is_a_bad_checkpoint(copy: Path, damaged: str) -> None:
+    data = (copy / damaged).read_bytes()
+    (copy / damaged).write_bytes(data[: len(data) // 2])
+    with pytest.raises(BadCheckpoint) as caught:
+        _load(copy)
+    assert caught.value.stage == "load"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here CUDA works")
+def test_a_device_that_is_not_there_is_said(tiny_model: Path) -> None:
+    with pytest.raises(BadCheckpoint, match="cuda"):
+        load_part(tiny_model, "vae", device=torch.device("cuda"), dtype=torch.float32)
+
+
 @pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder"])
 def test_a_pickle_is_refused_even_beside_good_weights(copy: Path, part: str) -> None:
     (copy / part / "weights.bin").write_bytes(b"never read")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -22,7 +24,7 @@ from flux_runtime.errors import (
     OutOfMemory,
     QueueFull,
 )
-from flux_runtime.interface import Finished, Queued, Step
+from flux_runtime.interface import Finished, Queued, Started, Step
 
 Submit = Callable[..., Future[Any]]
 
@@ -114,6 +116,75 @@ def test_a_quick_job_does_not_wait_for_a_place(engine: Engine, submit: Submit) -
     assert len(set(log) - {"quick"}) == 2, "the third drawing job still waits"
     enough.set()
     assert [job.result(20) for job in long] == ["x", "y", "z"]
+
+
+def test_quick_jobs_are_done_in_order_before_the_next_step_of_a_drawing(
+    engine: Engine, submit: Submit
+) -> None:
+    log: list[str] = []
+
+    def question(name: str) -> Callable[..., Generator[Started, None, str]]:
+        def start(stop: Callable[[], bool]) -> Generator[Started, None, str]:
+            yield Started(stage="answer")
+            log.append(name)
+            return name
+
+        return start
+
+    gate = Gate()
+    jobs = [submit(gate)]
+    gate.entered.wait(20)
+    jobs.append(submit(_steps("drawing", 2, log)))
+    _until(lambda: len(engine._waiting) == 1)
+    for number, name in enumerate("qrs", start=2):
+        jobs.append(submit(question(name), quick=True))
+        _until(lambda number=number: len(engine._waiting) == number)
+    gate.open.set()
+    assert [job.result(20) for job in jobs] == ["gate", "drawing", "q", "r", "s"]
+    assert log == ["q", "r", "s", "drawing", "drawing"]
+
+
+def test_drawings_that_wait_leave_room_for_quick_jobs_which_have_a_limit_of_their_own(
+    engine: Engine, submit: Submit
+) -> None:
+    gate = Gate()
+    jobs = [submit(gate)]
+    gate.entered.wait(20)
+    for quick in (False, True):
+        for _ in range(3):
+            jobs.append(submit(_steps("a", 1, []), quick=quick))
+            _until(lambda: len(engine._waiting) == len(jobs) - 1)
+        with pytest.raises(QueueFull, match="3 requests"):
+            engine.run(_steps("b", 1, []), quick=quick)
+    gate.open.set()
+    for job in jobs:
+        job.result(20)
+    assert engine.run(_steps("b", 1, []), quick=True) == "b"
+
+
+def test_a_failure_names_its_stage_is_logged_whole_and_lets_go_of_its_memory(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Activations:
+        pass
+
+    kept: list[weakref.ref[Activations]] = []
+
+    def start(stop: Callable[[], bool]) -> Generator[Started, None, str]:
+        activations = Activations()
+        kept.append(weakref.ref(activations))
+        yield Started(stage="decode")
+        raise ZeroDivisionError("oops")
+
+    gc.disable()
+    try:
+        with pytest.raises(Broken) as caught:
+            engine.run(start)
+        assert kept[0]() is None, "also without the garbage collector"
+    finally:
+        gc.enable()
+    assert caught.value.stage == "decode"
+    assert "raise ZeroDivisionError" in caplog.text
 
 
 def test_waiting_jobs_hear_their_position_whenever_it_changes(engine: Engine, submit: Submit) -> None:

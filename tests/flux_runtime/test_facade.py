@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import flux_runtime
-from flux_runtime import FluxDevModel, FluxImageProcessor, FluxMultiTaskModel, FluxTokenizer
+from flux_runtime import FluxDevModel, FluxImageProcessor, FluxMultiTaskModel, FluxTokenizer, instances
 from flux_runtime.errors import BadSetting
 from flux_runtime.instruction import change_of, prompt_of, question_of, task_of
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest, Region
@@ -83,14 +83,50 @@ def test_two_facades_and_the_trio_share_one_instance(tiny_model: Path, model: Fl
     second = FluxMultiTaskModel.from_pretrained(tiny_model, device="cpu", torch_dtype=torch.float32)
     parts = FluxDevModel.from_pretrained(tiny_model, device="cpu", dtype=torch.float32)
     assert second.runtime.instance is model.runtime.instance
-    assert parts._instance is model.runtime.instance
+    assert parts._runtime.instance is model.runtime.instance
 
 
 def test_to_chains(tiny_model: Path, model: FluxMultiTaskModel) -> None:
     assert model.to("cpu") is model
     parts = FluxDevModel.from_pretrained(tiny_model).to("cpu")
     assert isinstance(parts, FluxDevModel)
-    assert parts._instance is model.runtime.instance
+    assert parts._runtime.instance is model.runtime.instance
+
+
+def test_a_dtype_that_was_asked_for_moves_along(tiny_model: Path) -> None:
+    with FluxMultiTaskModel.from_pretrained(tiny_model, device="cpu", dtype=torch.bfloat16) as model:
+        assert model.to("cpu").runtime.instance.key.dtype == torch.bfloat16
+
+
+def test_what_is_closed_gives_its_weights_back(tiny_model: Path) -> None:
+    with FluxMultiTaskModel.from_pretrained(tiny_model, dtype=torch.float64) as model:
+        parts = FluxDevModel.from_pretrained(tiny_model, dtype=torch.float64)
+        key = model.runtime.instance.key
+    assert key in instances._instances, "the trio still uses it"
+    parts.close()
+    assert key not in instances._instances
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_the_trio_refuses_a_seed_out_of_range(tiny_model: Path, seed: int) -> None:
+    inputs = FluxTokenizer.from_pretrained(tiny_model)("a robot")
+    with pytest.raises(BadSetting, match="seed"):
+        FluxDevModel.from_pretrained(tiny_model).generate(**inputs, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "text", "question"),
+    [
+        ("Answer the question", "Question: who?", "who?"),
+        ("Is the answer on the blackboard?", "", "Is the answer on the blackboard?"),
+        ("Answering machine?", "", "Answering machine?"),
+        ("Answer", "He asks one question: who is it?", "He asks one question: who is it?"),
+    ],
+)
+def test_only_what_a_text_begins_with_is_taken_off(instruction: str, text: str, question: str) -> None:
+    assert question_of(instruction, text) == question
+    assert prompt_of("redraw the picture of a cat", "") == "redraw the picture of a cat"
+    assert change_of("Please edit the image: make it rainy", "") == "Please edit the image: make it rainy"
 
 
 def test_the_trio_draws_what_the_facade_draws(

@@ -51,6 +51,7 @@ def test_outside_turns_a_region_around() -> None:
         Region(box=(0, 0, 10, 8), outside=True),
         Region(mask=Image.new("L", (10, 8), 0)),
         Region(mask=Image.new("L", (8, 10), 255)),
+        Region(mask=Image.new("RGBA", (10, 8), "white")),
     ],
 )
 def test_a_region_that_cannot_be_used_is_refused(region: Region) -> None:
@@ -85,6 +86,15 @@ def test_the_middle_of_a_region_is_the_edit_and_its_edge_is_feathered(noise_imag
     row = np.asarray(laid_over(source, edited, _masks()["box"]))[30, :, 0]
     assert (row[26:64] == 255).all()
     assert 0 < row[20] < row[21] < row[22] < 255
+
+
+def test_a_thin_stroke_gets_all_of_the_edit_beside_a_large_region_too() -> None:
+    source, edited = Image.new("RGB", (96, 64), "black"), Image.new("RGB", (96, 64), "white")
+    mask = _masks()["box"]
+    mask.paste(255, (80, 5, 83, 60))
+    row = np.asarray(laid_over(source, edited, mask))[30, :, 0]
+    assert row[81] == 255
+    assert 0 < row[80] < 255
 
 
 def test_a_region_that_reaches_the_border_of_the_image_is_not_feathered_there() -> None:

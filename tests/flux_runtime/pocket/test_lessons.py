@@ -115,7 +115,7 @@ def test_lessons_are_exchanges_plans_and_rewritings() -> None:
 
 def test_no_held_out_message_is_ever_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter(["Undo THAT!", "＂undo that＂", "undo the rain"])
-    monkeypatch.setattr(lessons, "plan_example", lambda _: PlanExample("", next(told), ""))
-    monkeypatch.setattr(lessons, "rewriting_example", lambda _: PlanExample("", next(told), ""))
+    for lesson in ("plan_example", "two_objects_example", "rewriting_example"):
+        monkeypatch.setattr(lessons, lesson, lambda _: PlanExample("", next(told), ""))
     assert "undothat" in held_out_letters()
     assert lessons.text_example(random.Random(0)).message == "undo the rain"
