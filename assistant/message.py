@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assistant.phrases import Language
-from assistant.plan import Plan
-from assistant.turn import Command, Turn
+from assistant.turn import Command, Reply, Turn
 from flux_runtime.interface import Box
 from sessions.records import TurnRecord
 
@@ -18,6 +17,7 @@ class OpenQuestion:
 
     text: str
     candidates: tuple[int, ...]
+    command: Command | None = None
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,16 @@ class Message:
 
 def message_of(turn: Turn, text: str, language: Language, before: TurnRecord | None) -> Message:
     """The message of a turn whose words, made plain, are `text`; `before` is the turn just before it."""
-    plan = Plan.model_validate(before.plan) if before and before.plan else None
-    asked = OpenQuestion(before.text, plan.candidates) if before and plan and plan.candidates else None
-    return Message(text, language, turn.command, turn.region, asked)
+    return Message(text, language, turn.command, turn.region, _open_question(before))
+
+
+def _open_question(before: TurnRecord | None) -> OpenQuestion | None:
+    """What the buttons under that turn's reply would send, if it asked which image is meant."""
+    reply = Reply.model_validate(before.reply) if before and before.reply else None
+    if reply is None or not reply.candidates:
+        return None
+    button = reply.actions[0]
+    return OpenQuestion(button.text, tuple(image.n for image in reply.candidates), button.command)
 
 
 def attached_numbers(turn: Turn, uploads: Iterable[int]) -> tuple[int, ...]:

@@ -175,7 +175,7 @@ _PHRASES = {
         "图片已损坏，无法完整读取。请重新发送，或先另存一份。",
     ),
     # What went wrong on our side.
-    "stopped": ("Stopped. Nothing of it was kept.", "已停止，没有留下未完成的内容。"),
+    "stopped": ("Stopped. What was not finished is not kept.", "已停止，没有留下未完成的内容。"),
     "key_reused": (
         "The idempotency key was used for another message of this session. Use a new key.",
         "这个幂等键在本会话中已用于另一条消息。请换一个新的键。",

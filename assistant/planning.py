@@ -16,7 +16,7 @@ from assistant.commands import ask_back, explicit_plan
 from assistant.message import Message
 from assistant.phrases import Language, group_label, language_of, listed, numbers, quoted, say
 from assistant.plan import Plan, Source, Step, plan_of
-from assistant.source_resolution import CURRENT, Album, Question, resolve, unknown_number
+from assistant.source_resolution import Album, Question, names_current, resolve, unknown_number
 from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall, Vocabulary
 from tools import TOOLS
 from tools.contract import Tool, ToolArguments
@@ -51,14 +51,14 @@ def make_plan(
     Raises:
         FluxRuntimeError: the model could not plan, or `cancel` was set.
     """
+    message, album = _with_chosen_image(message, album)
     explicit = explicit_plan(message, album)
     if explicit:
         return explicit
     if not message.text:
         images = numbers(message.language, album.attached)
         return Plan(tool="chat", chat=say(message.language, "got_images", images=images))
-    message, album = _with_chosen_image(message, album)
-    missing = next((n for n in _explicit_numbers(message.text) if n not in album.numbers), None)
+    missing = next((n for n in _written_numbers(message, album) if n not in album.numbers), None)
     if missing is not None:
         return ask_back(unknown_number(missing, album, message.language))
     capabilities = runtime.capabilities
@@ -70,18 +70,21 @@ def make_plan(
     return _checked(result, message, album, vocabulary)
 
 
-def _explicit_numbers(text: str) -> list[int]:
-    """Every `#n` that the person wrote out."""
-    return [int(n) for n in re.findall(r"#\s*(\d{1,6})", text)]
+def _written_numbers(message: Message, album: Album) -> list[int]:
+    """Every `#n` that the person wrote out; none where the images were chosen already, which is stronger."""
+    return [] if album.attached else [int(n) for n in re.findall(r"#\s*(\d{1,6})", message.text)]
 
 
 def _with_chosen_image(message: Message, album: Album) -> tuple[Message, Album]:
     """A bare number after "which one do you mean?" is an answer: the earlier message, about that image."""
     number = re.fullmatch(r"#?\s*(\d{1,6})[.!。]?", message.text)
     asked = message.open_question
-    if number and asked and int(number[1]) in asked.candidates:
-        return replace(message, text=asked.text), replace(album, attached=(int(number[1]),))
-    return message, album
+    if not number or not asked or message.command not in (None, asked.command):
+        return message, album
+    if int(number[1]) not in asked.candidates:
+        return message, album
+    message = replace(message, text=asked.text, command=asked.command)
+    return message, replace(album, attached=(int(number[1]),))
 
 
 def _checked(result: PlanResult, message: Message, album: Album, vocabulary: Vocabulary | None) -> Plan:
@@ -97,7 +100,7 @@ def _checked(result: PlanResult, message: Message, album: Album, vocabulary: Voc
     read = _read_calls(result.calls)
     if read is None:
         return unclear
-    written = _explicit_numbers(message.text)
+    written = _written_numbers(message, album)
     steps: list[Step] = []
     for tool, arguments in read:
         name = arguments.source
@@ -137,8 +140,12 @@ def _sources(
     made = [f"${n}" for n, step in enumerate(before, start=1) if step.tool in ("generate", "edit")]
     if _STEP_RESULT.fullmatch(name.strip()):
         return (name.strip(),) if name.strip() in made else Question(say(language, "what_to_do"))
-    if made and name.strip().lower() in CURRENT:
-        return (made[-1],)
+    moved = [step.tool for step in before if step.tool != "ask"]
+    if moved and names_current(name):
+        if moved[-1] != "undo":
+            return (made[-1],)
+        if not album.attached:  # what an undo will make current is not known before it is done
+            return Question(say(language, "what_to_do"))
     return resolve(name, album, language, vocabulary)
 
 

@@ -124,8 +124,8 @@ def _actions(
     """The buttons that make sense now."""
     language = run.language
     if plan and plan.candidates:
-        text = state.get("text", "")
-        return tuple(Action(command=None, label=f"#{n}", image=n, text=text) for n in plan.candidates)
+        text, command = state.get("text", ""), run.turn.command
+        return tuple(Action(command=command, label=f"#{n}", image=n, text=text) for n in plan.candidates)
     if images:
         n = images[-1].n
         return (

@@ -16,8 +16,8 @@ from sessions.records import ImageRecord
 CAPTION_LENGTH = 40
 """Characters of a caption shown beside a number."""
 
-#: What a planner may say for the current image (or for what an earlier step of its plan made).
-CURRENT = {"", "last", "latest", "current", "it", "this", "that", "this one", "the last one"}
+#: What a planner may say for the current image, besides words that tell no image from another.
+_CURRENT = {"", "last", "latest", "current", "it", "this", "that", "this one", "the last one"}
 _ORDINALS = {
     word: n
     for n, words in enumerate(
@@ -26,7 +26,10 @@ _ORDINALS = {
     )
     for word in words.split()
 }
-_CHINESE_ORDINAL = re.compile(r"第\s*([一二三四五六七八九十]|\d+)")
+_CHINESE_DIGITS = "零一二三四五六七八九"
+_CHINESE_ORDINAL = re.compile(
+    r"第\s*(?:(\d+)|([一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])(?![十百千万]))"
+)
 #: Words that tell no image from another.
 _EMPTY_WORDS = {
     *("the", "a", "an", "one", "of", "with", "in", "on", "at", "to", "and", "image", "picture", "drawing"),
@@ -74,7 +77,7 @@ def resolve(
     ordinal, description = _split_ordinal(name)
     if ordinal is not None:
         return _ordinal(ordinal, description, album, language, vocabulary)
-    if name in CURRENT or not _words(name):
+    if names_current(name):
         if album.head is None:
             return Question(
                 say(language, "nothing_current", images=numbers(language, album.numbers)), album.numbers
@@ -86,6 +89,11 @@ def resolve(
     if len(best) == 1:
         return (best[0].n,)
     return which_image(tuple(image.n for image in best) or album.numbers, album, language)
+
+
+def names_current(name: str) -> bool:
+    """Whether a planner that says this means the current image, or what an earlier step of its plan made."""
+    return name.strip().lower() in _CURRENT or not _words(name)
 
 
 def which_image(candidates: tuple[int, ...], album: Album, language: Language) -> Question:
@@ -104,14 +112,21 @@ def _split_ordinal(name: str) -> tuple[int | None, str]:
     """ "the second cat" -> (2, "the cat")"""
     chinese = _CHINESE_ORDINAL.search(name)
     if chinese:
-        digits = "一二三四五六七八九十"
-        n = digits.index(chinese[1]) + 1 if chinese[1] in digits else int(chinese[1])
+        n = int(chinese[1]) if chinese[1] else _chinese_number(chinese[2])
         return n, name.replace(chinese[0], "")
     words = name.split()
     ordinal = next((word for word in words if word in _ORDINALS), None)
     if ordinal is None:
         return None, name
     return _ORDINALS[ordinal], " ".join(word for word in words if word != ordinal)
+
+
+def _chinese_number(numeral: str) -> int:
+    """ "三" -> 3, "十二" -> 12, "二十" -> 20; up to 99"""
+    tens, ten, ones = numeral.partition("十")
+    if not ten:
+        return _CHINESE_DIGITS.index(numeral)
+    return 10 * _CHINESE_DIGITS.index(tens or "一") + _CHINESE_DIGITS.index(ones or "零")
 
 
 def _ordinal(

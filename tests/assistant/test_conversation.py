@@ -337,6 +337,20 @@ def test_a_typed_number_settles_a_question_back(
     assert take(conversation, "#1").text.startswith("Edited #1 → #3")
 
 
+def test_a_question_about_a_number_that_does_not_exist_can_be_answered(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted, "a red cat")
+    draw(conversation, scripted, "a blue cat")
+    asked = take(conversation, "#9 make it rain", command="edit")
+    assert asked.text.startswith("There is no #9 here.")
+    button = asked.actions[0]
+    pressed = take(conversation, button.text, command=button.command, reply_to=button.image)
+    assert pressed.text == "Edited #1 → #3: make it rain."
+    take(conversation, "#9 make it rain", command="edit")
+    assert take(conversation, "2").text == "Edited #2 → #4: make it rain."
+
+
 def test_events_reach_the_caller(conversation: Conversation, scripted: ScriptedRuntime) -> None:
     seen: list[str] = []
     scripted.will_draw("a cat")
@@ -349,7 +363,7 @@ def test_stop_ends_the_turn_and_says_so(conversation: Conversation, scripted: Sc
     scripted.before = lambda _cancel: cancel.set()
     scripted.will_draw("a cat")
     stopped = asyncio.run(conversation.take_turn(Turn(text="draw a cat"), cancel=cancel))
-    assert stopped.text == "Stopped. Nothing of it was kept."
+    assert stopped.text == "Stopped. What was not finished is not kept."
     assert stopped.error is not None
     assert stopped.error.code == "cancelled"
     history = conversation.store.history("local", "default")

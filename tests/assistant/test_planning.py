@@ -242,6 +242,47 @@ def test_a_bare_number_answers_which_one_and_the_earlier_message_is_done(scripte
     assert steps(made) == [("edit", (2,), "make it blue")]
 
 
+@pytest.mark.parametrize("number", ["2", "#2"])
+def test_a_number_that_does_not_exist_is_settled_by_one_that_was_offered(
+    scripted: ScriptedRuntime, number: str
+) -> None:
+    scripted.will_edit("#9", "make it blue")
+    made = plan(scripted, number, open_question=OpenQuestion("make #9 blue", (1, 2, 3)))
+    assert steps(made) == [("edit", (2,), "make it blue")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (OpenQuestion("/edit #9 make it blue", (1, 2)), [("edit", (2,), "make it blue")]),
+        (OpenQuestion("#9 make it blue", (1, 2), "edit"), [("edit", (2,), "make it blue")]),
+        (OpenQuestion("#9 what is it?", (1, 2), "ask"), [("ask", (2,), "what is it?")]),
+    ],
+)
+def test_the_command_of_a_message_that_was_asked_back_is_kept(
+    scripted: ScriptedRuntime, asked: OpenQuestion, expected: list[Any]
+) -> None:
+    assert steps(plan(scripted, "2", open_question=asked)) == expected
+    assert scripted.plan_requests == []
+
+
+def test_another_command_is_no_answer_to_a_question_back(scripted: ScriptedRuntime) -> None:
+    made = plan(scripted, "2", command="generate", open_question=OpenQuestion("/edit #9 blue", (1, 2)))
+    assert steps(made) == [("generate", (), "2")]
+
+
+@pytest.mark.parametrize("name", ["last", "the picture"])
+def test_what_an_undo_makes_current_is_not_guessed(scripted: ScriptedRuntime, name: str) -> None:
+    edit = ("edit_image", {"image": name, "instruction": "make it snow"})
+    scripted.will_call(("undo", {}), edit)
+    made = plan(scripted, "undo that and make it snow")
+    assert (made.tool, made.steps) == ("clarify", ())
+    scripted.will_call(("undo", {}), ("generate_image", {"prompt": "a dog"}), edit)
+    assert plan(scripted, "undo, draw a dog, make it snow").steps[-1].sources == ("$2",)
+    scripted.will_call(("undo", {}), ("edit_image", {"image": "#1", "instruction": "make it snow"}))
+    assert plan(scripted, "undo that and make #1 snowy").steps[-1].sources == (1,)
+
+
 def test_a_bare_number_that_was_not_offered_is_a_message_of_its_own(scripted: ScriptedRuntime) -> None:
     scripted.will_say("One what?")
     plan(scripted, "1", open_question=OpenQuestion("make the cat blue", (2, 3)))

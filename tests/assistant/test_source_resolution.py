@@ -37,7 +37,7 @@ def image(n: int, prompt: str, *, typed: str = "", caption: str | None = None) -
     )
 
 
-#: #3 was deleted; #5 was edited from #4
+#: #5 was edited from #4
 IMAGES = (
     image(1, "a robot in a greenhouse, a blue balloon on the left"),
     image(2, "a cat on the beach"),
@@ -83,6 +83,20 @@ def test_a_name_means_the_image_a_person_would_mean(name: str, meant: tuple[int,
 def test_what_came_with_the_message_wins_over_every_name(name: str) -> None:
     album = Album(images=IMAGES, attached=(6, 2), head=4)
     assert resolve(name, album, "en") == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("numeral", "n"),
+    [("三", 3), ("十", 10), ("十二", 12), ("二十", 20), ("二十一", 21), ("30", 30), ("九十九", 99)],
+)
+def test_chinese_ordinals_are_read_whole(numeral: str, n: int) -> None:
+    album = Album(tuple(image(each, "a cat") for each in range(1, 100)), (), 99)
+    assert resolve(f"第{numeral}张", album, "zh") == (n,)
+
+
+def test_an_ordinal_past_99_is_not_taken_for_a_smaller_one() -> None:
+    album = Album(tuple(image(each, "a cat") for each in range(1, 5)), (), 4)
+    assert isinstance(resolve("第一百张", album, "zh"), Question)
 
 
 def test_two_that_fit_equally_are_asked_about_by_number() -> None:
