@@ -19,6 +19,9 @@ def open_checkpoints(path: Path) -> SqliteSaver:
     says why), so that one statement of its setup is passed over. Nothing is flushed to the disk: a killed
     process loses nothing by that, and a power cut only the turns in flight. Should it leave the file damaged,
     the file is made anew.
+
+    Raises:
+        sqlite3.OperationalError: another process held the file for longer than `BUSY_SECONDS`.
     """
     with FileLock(f"{path}.lock"):
         connection = _connect(path)
@@ -42,6 +45,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _is_sound(connection: sqlite3.Connection) -> bool:
     try:
         return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    except sqlite3.OperationalError:
+        raise  # locked or unreadable just now, which says nothing about what is in it
     except sqlite3.DatabaseError:
         return False
 

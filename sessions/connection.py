@@ -52,10 +52,10 @@ class Connection:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.commit()
             except BaseException:
                 self._db.rollback()
                 raise
-            self._db.commit()
 
     def close(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import io
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -63,9 +64,10 @@ class ImageFiles:
         """
         latest, swept = time.time() - older_than, 0
         for path in [*self._folder.glob("??/*.png"), *self._folder.glob("??/*.part")]:
-            if path.stem not in kept and path.stat().st_mtime < latest:
-                path.unlink(missing_ok=True)
-                swept += 1
+            with suppress(FileNotFoundError):  # another process has named or swept it meanwhile
+                if path.stem not in kept and path.stat().st_mtime < latest:
+                    path.unlink()
+                    swept += 1
         return swept
 
     def open(self, sha256: str) -> Image.Image:

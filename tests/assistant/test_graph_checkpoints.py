@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 
 from assistant.conversation import Conversation
@@ -60,6 +61,21 @@ def test_a_checkpoint_revives_no_object(tmp_path: Path) -> None:
     assert not isinstance(revived["it"], Anything)
     assert revived["text"] == "kept"
     saver.conn.close()
+
+
+def test_a_file_that_another_process_holds_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "turns.db"
+    open_checkpoints(path).conn.close()
+    monkeypatch.setattr("assistant.graph_checkpoints.BUSY_SECONDS", 0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    before = path.stat().st_ino
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        open_checkpoints(path)
+    assert path.stat().st_ino == before
+    other.close()
 
 
 def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:

@@ -35,6 +35,26 @@ def test_metadata_of_an_image_is_not_stored(tmp_path: Path) -> None:
     assert b"my home" not in files.path(sha256).read_bytes()
 
 
+def test_a_file_that_another_process_takes_away_does_not_end_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ImageFiles(tmp_path)
+    renamed, left = (tmp_path / "aa" / name for name in ("a.part", "b.part"))
+    renamed.parent.mkdir()
+    for path in (renamed, left):
+        path.write_bytes(b"half a picture")
+    stat = Path.stat
+
+    def renamed_just_now(path: Path, **options: bool) -> os.stat_result:
+        if path == renamed:
+            path.unlink(missing_ok=True)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", renamed_just_now)
+    assert files.sweep(set(), older_than=-60) == 1
+    assert not left.exists()
+
+
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def disk_full(_handle: int) -> None:
         raise OSError(28, "No space left on device")

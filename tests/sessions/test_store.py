@@ -181,6 +181,22 @@ def test_the_journal_is_not_the_write_ahead_log(tmp_path: Path) -> None:
     assert mode == "delete"
 
 
+def test_a_write_that_could_not_be_committed_does_not_stop_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions.connection.BUSY_SECONDS", 0.05)
+    store = SessionStore(tmp_path)
+    reader = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM session").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        store.session("ann", "a")
+    reader.execute("COMMIT")
+    assert store.session("ann", "b").name == "b"
+    assert [session.name for session in store.list_sessions("ann")] == ["b"]
+    store.close()
+
+
 def test_every_table_has_an_owner(tmp_path: Path) -> None:
     SessionStore(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "store.db")
