@@ -111,15 +111,19 @@ class Conversation:
         if record.fingerprint != fingerprint:
             used = BadMessage(say(run.language, "key_reused"), stage="screen")
             return compose({"failure": failure_of(used, run.language)}, run)
-        try:
-            with FileLock(self._locks_folder / f"{session.id}.lock").acquire(cancel_check=cancel.is_set):
-                # The same turn may have been done while this one waited.
+        if record.reply is None:
+            # The same turn may be done by another process while this one waits for the lock or is stopped.
+            try:
+                with FileLock(self._locks_folder / f"{session.id}.lock").acquire(cancel_check=cancel.is_set):
+                    record = self.store.get_turn(turn.owner, record.id)
+                    if record.reply is None:
+                        return self._run({"text": text}, run)
+            except Timeout:
                 record = self.store.get_turn(turn.owner, record.id)
                 if record.reply is None:
-                    return self._run({"text": text}, run)
-        except Timeout:
-            stopped = failure_of(Cancelled("Stopped.", stage="queue"), run.language)
-            return Reply.model_validate(keep_reply({"text": text, "failure": stopped}, run).get("reply"))
+                    stopped = failure_of(Cancelled("Stopped.", stage="queue"), run.language)
+                    done = keep_reply({"text": text, "failure": stopped}, run)
+                    return Reply.model_validate(done.get("reply"))
         return with_current_paths(Reply.model_validate(record.reply), self.store, turn.owner)
 
     def _run(self, state: TurnState, run: TurnRun) -> Reply:

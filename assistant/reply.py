@@ -9,7 +9,7 @@ from assistant.phrases import Language, language_of, quoted, say
 from assistant.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
-from flux_runtime.errors import Cancelled, Refused
+from flux_runtime.errors import Broken, Cancelled, Refused
 from sessions.records import ImageRecord, NotFound
 from sessions.store import SessionStore
 from tools.undo import REDO
@@ -151,6 +151,6 @@ def failure_of(error: Exception, language: Language) -> Failure:
     code, stage = getattr(error, "code", "internal"), getattr(error, "stage", "turn")
     if isinstance(error, Cancelled):
         return Failure(code=code, stage=stage, message=say(language, "stopped"))
-    if code == "internal":
+    if code in ("internal", Broken.code):  # both are told in words of the inside, which the log has
         return Failure(code=code, stage=stage, message=say(language, "internal"))
     return Failure(code=code, stage=stage, message=str(error))

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from assistant.conversation import Conversation
 from assistant.turn import Reply, Turn
-from flux_runtime.errors import OutOfMemory, Refused
+from flux_runtime.errors import Broken, OutOfMemory, Refused
 from flux_runtime.interface import EditRequest, GenerateRequest
 from sessions.store import SessionStore
 
@@ -265,13 +266,21 @@ def test_what_was_done_before_a_failure_is_kept_and_said(
     assert reply.head == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "stage"),
+    [
+        (RuntimeError("secret path /etc/shadow"), "internal", "turn"),
+        (Broken("ValueError: secret path /etc/shadow", stage="denoise"), "broken", "denoise"),
+    ],
+)
 def test_an_unforeseen_error_tells_nothing_of_the_inside(
-    conversation: Conversation, scripted: ScriptedRuntime
+    conversation: Conversation, scripted: ScriptedRuntime, error: Exception, code: str, stage: str
 ) -> None:
-    scripted.plans.append(RuntimeError("secret path /etc/shadow"))
+    scripted.plans.append(error)
     failed = take(conversation, "draw a cat")
     assert failed.error is not None
-    assert failed.error.code == "internal"
+    assert (failed.error.code, failed.error.stage) == (code, stage)
+    assert failed.text.startswith("Something went wrong on my side")
     assert "secret" not in failed.model_dump_json()
     assert draw(conversation, scripted).text == "Drew #1."
 
@@ -368,6 +377,44 @@ def test_stop_ends_the_turn_and_says_so(conversation: Conversation, scripted: Sc
     assert stopped.error.code == "cancelled"
     history = conversation.store.history("local", "default")
     assert ([turn.status for turn in history.turns], history.images) == (["stopped"], ())
+
+
+def test_stopping_a_retry_of_a_turn_that_has_its_reply_changes_nothing(
+    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    drawn = draw(conversation, scripted, idempotency_key="k")
+    session = conversation.store.session("local", "default")
+    retry, cancel = Turn(text="draw a cat", idempotency_key="k"), threading.Event()
+    cancel.set()
+    with FileLock(tmp_path / "data" / "locks" / f"{session.id}.lock", thread_local=False):
+        assert asyncio.run(conversation.take_turn(retry, cancel=cancel)) == drawn
+    assert take(conversation, "draw a cat", idempotency_key="k") == drawn
+
+
+def test_stopping_a_turn_that_another_process_has_just_done_gives_its_reply(
+    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    session = conversation.store.session("local", "default")
+    turn = Turn(text="draw a cat", idempotency_key="k")
+    done = conversation.store.begin_turn(
+        session, key="k", fingerprint=turn.fingerprint(), text=turn.text, channel="cli"
+    )
+    reply = Reply(text="Drew #1.", tool="generate", session="default", turn=done.id, seconds=1.0)
+    kept = reply.model_dump(mode="json")
+
+    class Flag(threading.Event):
+        """Looked at while the turn waits; by then the other process has finished it."""
+
+        def is_set(self) -> bool:
+            conversation.store.finish_turn(
+                "local", done.id, status="replied", plan=None, reply=kept, seconds=1.0
+            )
+            return True
+
+    with FileLock(tmp_path / "data" / "locks" / f"{session.id}.lock", thread_local=False):
+        assert asyncio.run(conversation.take_turn(turn, cancel=Flag())) == reply
+    stored = conversation.store.get_turn("local", done.id)
+    assert (stored.status, stored.reply) == ("replied", kept)
 
 
 def test_giving_up_on_a_turn_stops_the_model(conversation: Conversation, scripted: ScriptedRuntime) -> None:
