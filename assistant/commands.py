@@ -7,7 +7,7 @@ import re
 from assistant.message import Message
 from assistant.phrases import numbers, say
 from assistant.plan import Plan, Step, plan_of
-from assistant.source_resolution import Album, Question, resolve, unknown_number
+from assistant.source_resolution import Album, Question, resolve
 from assistant.turn import Command
 from sessions.records import ImageRecord
 from tools.undo import REDO
@@ -73,12 +73,11 @@ def _vary(n: int, message: Message, album: Album) -> Plan:
     if image is None or image.op == "upload":
         return _ask(message, "cannot_vary", n=n)
     if image.op in ("generate", "variation"):
-        return plan_of((Step(tool="generate", sources=(n,), text=image.prompt_used),))
-    sources = tuple(parent.n for parent in image.parents)
-    deleted = next((n for n in sources if n not in album.numbers), None)
-    if deleted is not None:
-        return ask_back(unknown_number(deleted, album, message.language))
-    return plan_of((Step(tool="edit", sources=sources, text=image.prompt_used, region=image.region),))
+        step = Step(tool="generate", sources=(n,), text=image.prompt_used)
+    else:
+        sources = tuple(parent.n for parent in image.parents)
+        step = Step(tool="edit", sources=sources, text=image.prompt_used, region=image.region)
+    return Plan(tool=step.tool, steps=(step,), vary=True)
 
 
 def _ask(message: Message, phrase: str, **values: object) -> Plan:

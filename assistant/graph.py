@@ -85,6 +85,7 @@ def tool(state: TurnState, run: TurnRun) -> TurnState:
     plan, outcomes = _plan(state), state.get("outcomes", [])
     step, index = plan.steps[len(outcomes)], len(outcomes)
     sources = tuple(_source(source, outcomes, run) for source in step.sources)
+    seed = _seed(state.get("seed", 0), index)
     context = ToolContext(
         runtime=run.runtime,
         store=run.store,
@@ -92,7 +93,7 @@ def tool(state: TurnState, run: TurnRun) -> TurnState:
         turn=run.id,
         step=index,
         typed=state.get("text", ""),
-        seed=_seed(state.get("seed", 0), index),
+        seed=_unused(seed, step.text, run) if plan.vary else seed,
         width=run.turn.width,
         height=run.turn.height,
         num_inference_steps=run.turn.num_inference_steps,
@@ -157,6 +158,14 @@ def _plan(state: TurnState) -> Plan:
 def _seed(first: int, index: int) -> int:
     """Each step of a plan has the next seed; one out of range stays so, and the runtime refuses it."""
     return (first + index) % (MAX_SEED + 1) if 0 <= first <= MAX_SEED else first
+
+
+def _unused(seed: int, words: str, run: TurnRun) -> int:
+    """The first seed from this one on that no image was made from these words with: it would be the same."""
+    used = {image.seed for image in run.store.images.of(run.session) if image.prompt_used == words}
+    while seed in used:
+        seed = _seed(seed, 1)
+    return seed
 
 
 def _source(source: Source, outcomes: list[Outcome], run: TurnRun) -> ImageRecord:

@@ -31,7 +31,8 @@ class Plan(BaseModel):
     """Steps to run in order, or words to say instead.
 
     `clarify` is the question to the person, `candidates` the images to choose between; `chat` is what is
-    said when there is nothing to do; `left_out` are words of the person that the model does not know.
+    said when there is nothing to do; `left_out` are words of the person that the model does not know. With
+    `vary` the one step makes again what is there already, which takes a seed that was not used for it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class Plan(BaseModel):
     chat: str | None = None
     candidates: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    vary: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The plan as scripts read it."""

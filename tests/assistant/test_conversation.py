@@ -138,6 +138,18 @@ def test_vary_draws_the_same_words_with_another_seed(
     assert request.seed != first.seed
 
 
+def test_vary_takes_another_seed_also_when_one_is_set(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    draw(conversation, scripted, "a robot", seed=2**32 - 1)
+    drawn = [take(conversation, command="vary", reply_to=n, seed=2**32 - 1).images[0] for n in (1, 1, 2)]
+    assert [image.seed for image in drawn] == [0, 1, 2]
+    take(conversation, "make it rain", command="edit", reply_to=1, seed=7)
+    varied = take(conversation, command="vary", reply_to=5, seed=7).images[0]
+    assert (varied.op, varied.seed) == ("edit", 8)
+    assert take(conversation, command="vary", reply_to=1, seed=7).images[0].seed == 7
+
+
 def test_an_attached_picture_is_stored_as_an_image_and_is_the_source(
     conversation: Conversation, scripted: ScriptedRuntime
 ) -> None:
