@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 from assistant.phrases import Language, language_of, quoted, say
@@ -10,7 +9,7 @@ from assistant.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
 from flux_runtime.errors import Broken, Cancelled, Refused
-from sessions.records import ImageRecord, NotFound
+from sessions.records import ImageRecord
 from sessions.store import SessionStore
 from tools.undo import REDO
 
@@ -72,12 +71,10 @@ def with_current_paths(reply: Reply, store: SessionStore, owner: str) -> Reply:
     """A stored reply shown again: the data folder may have moved since."""
 
     def current(images: tuple[ReplyImage, ...]) -> tuple[ReplyImage, ...]:
-        kept = []
-        for image in images:
-            with contextlib.suppress(NotFound):  # deleted since: its number is all that is left of it
-                image = image.model_copy(update={"path": str(store.images.path(owner, image.id).resolve())})
-            kept.append(image)
-        return tuple(kept)
+        return tuple(
+            image.model_copy(update={"path": str(store.images.path(owner, image.id).resolve())})
+            for image in images
+        )
 
     return reply.model_copy(update={"images": current(reply.images), "candidates": current(reply.candidates)})
 

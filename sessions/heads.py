@@ -25,8 +25,3 @@ class Heads:
 
     def forward(self) -> Heads:
         return Heads(self.ids, min(self.position + 1, len(self.ids)))
-
-    def without(self, image: str) -> Heads:
-        """Forget an image that was deleted; if it was current, the one before it is."""
-        kept = tuple(each for each in self.ids if each != image)
-        return Heads(kept, sum(each != image for each in self.ids[: self.position]))

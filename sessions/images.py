@@ -81,7 +81,7 @@ class StoredImages:
     def get(self, owner: str, image: str) -> ImageRecord:
         """
         Raises:
-            NotFound: it does not exist, is deleted, or belongs to someone else.
+            NotFound: it does not exist, its session is deleted, or it belongs to someone else.
         """
         with self._connection.reading() as db:
             row = one(db, f"{VISIBLE_IMAGES} AND image.owner = ? AND image.id = ?", owner, image)
@@ -98,7 +98,7 @@ class StoredImages:
         return self._files.path(self.get(owner, image).sha256)
 
     def of(self, session: SessionRecord) -> tuple[ImageRecord, ...]:
-        """The session's images by number, without the deleted ones."""
+        """The session's images by number."""
         sql = f"{VISIBLE_IMAGES} AND image.owner = ? AND image.session = ? ORDER BY image.n"
         with self._connection.reading() as db:
             return tuple(image_record(db, row) for row in many(db, sql, session.owner, session.id))
@@ -114,16 +114,6 @@ class StoredImages:
         """The number that the session's next image would get. Raises NotFound if the session is gone."""
         with self._connection.reading() as db:
             return _next_number(db, session.id, session.owner)
-
-    def delete(self, owner: str, image: str) -> None:
-        """Hide an image. Its number is not given again; if it was current, the one before it becomes current.
-
-        Raises as `get` does.
-        """
-        record = self.get(owner, image)
-        with self._connection.writing() as db:
-            db.execute("UPDATE image SET deleted = ? WHERE id = ?", [now(), image])
-            write_heads(db, record.session, read_heads(db, record.session).without(image))
 
     def head(self, session: SessionRecord) -> ImageRecord | None:
         """The session's current image."""

@@ -12,8 +12,7 @@ from sessions.heads import Heads
 from sessions.records import ImageRecord
 
 VISIBLE_IMAGES = (
-    "SELECT image.* FROM image JOIN session ON session.id = image.session"
-    " WHERE image.deleted IS NULL AND session.deleted IS NULL"
+    "SELECT image.* FROM image JOIN session ON session.id = image.session WHERE session.deleted IS NULL"
 )
 _JSON_COLUMNS = ("plan", "reply", "region", "receipt")
 

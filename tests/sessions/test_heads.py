@@ -21,12 +21,3 @@ def test_a_new_image_after_undo_forgets_what_was_undone() -> None:
     assert heads.current == "c"
     assert heads.forward().current == "c"
     assert heads.back().current == "a"
-
-
-def test_a_deleted_current_image_gives_way_to_the_one_before() -> None:
-    assert Heads().push("a").push("b").without("b").current == "a"
-
-
-def test_deleting_an_earlier_image_leaves_the_current_one() -> None:
-    assert Heads().push("a").push("b").without("a").current == "b"
-    assert Heads().push("a").push("b").push("c").back().without("a").forward().current == "c"
