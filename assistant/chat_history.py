@@ -13,6 +13,7 @@ from chainlit.step import StepDict
 from chainlit.types import Feedback, PageInfo, PaginatedResponse, Pagination, ThreadDict, ThreadFilter
 from chainlit.user import PersistedUser, User
 
+from assistant.phrases import language_of, say
 from sessions.records import History, ImageRecord, NotFound, SessionRecord, TurnRecord
 from sessions.store import SessionStore
 
@@ -141,16 +142,18 @@ def _matches(session: SessionRecord, search: str | None) -> bool:
 
 
 def _steps(history: History) -> list[StepDict]:
-    """Each turn as two messages: what was said or sent (a button says nothing), and the reply if any."""
+    """Each turn as two messages: what was said or sent (a button says nothing), and the reply.
+
+    A turn that a crash cut short looks like one under way; it has a message too, for the pictures it made.
+    """
     uploading = {image.turn for image in history.images if image.op == "upload"}
     steps = []
     for turn in history.turns:
         if turn.text or turn.id in uploading:
             steps.append(_message(history, turn, turn.id, "user_message", turn.text))
-        if turn.reply:
-            steps.append(
-                _message(history, turn, reply_message(turn.id), "assistant_message", turn.reply["text"])
-            )
+        language = language_of(turn.text or history.session.title)
+        reply = turn.reply["text"] if turn.reply else say(language, "no_reply")
+        steps.append(_message(history, turn, reply_message(turn.id), "assistant_message", reply))
     return steps
 
 

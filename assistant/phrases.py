@@ -176,6 +176,7 @@ _PHRASES = {
     ),
     # What went wrong on our side.
     "stopped": ("Stopped. What was not finished is not kept.", "已停止，没有留下未完成的内容。"),
+    "no_reply": ("No reply yet: still running, or cut short.", "还没有回复：可能仍在进行，也可能中途断了。"),
     "key_reused": (
         "The idempotency key was used for another message of this session. Use a new key.",
         "这个幂等键在本会话中已用于另一条消息。请换一个新的键。",

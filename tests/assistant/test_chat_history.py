@@ -15,6 +15,7 @@ from PIL import Image
 from assistant.chat_history import ChatHistory, image_address, reply_message
 from assistant.conversation import Conversation
 from assistant.turn import Turn
+from sessions.records import NewImage
 
 OWNER = "local"
 
@@ -82,13 +83,19 @@ def test_a_button_leaves_no_empty_message(history: ChatHistory, take: Callable[.
     ]
 
 
-def test_a_message_whose_turn_is_under_way_is_there_without_a_reply(
-    history: ChatHistory, conversation: Conversation
+@pytest.mark.parametrize(("text", "reply"), [("a robot", "No reply yet"), ("画机器人", "还没有回复")])
+def test_a_turn_without_a_reply_says_so_and_shows_what_it_made(
+    history: ChatHistory, conversation: Conversation, text: str, reply: str
 ) -> None:
-    session = conversation.store.session(OWNER, "one")
-    conversation.store.begin_turn(session, key="k", fingerprint="f", text="a robot", channel="chat")
+    store = conversation.store
+    session = store.session(OWNER, "one")
+    turn = store.begin_turn(session, key="k", fingerprint="f", text=text, channel="chat")
+    store.images.add(session, turn.id, 0, 0, Image.new("RGB", (8, 8)), NewImage(op="generate"))
     thread = _get(history)
-    assert [step["output"] for step in thread["steps"]] == ["a robot"]
+    said, answered = thread["steps"]
+    assert said["output"] == text
+    assert answered["output"].startswith(reply)
+    assert [picture["forId"] for picture in thread["elements"]] == [answered["id"]]
 
 
 def test_nothing_of_another_owner_is_shown(history: ChatHistory, take: Callable[..., Any]) -> None:
