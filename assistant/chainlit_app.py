@@ -64,8 +64,10 @@ async def resume(thread: ThreadDict) -> None:
 @cl.on_message
 async def take(message: cl.Message) -> None:
     pending: tuple[Command, int] | None = cl.user_session.get("pending")
-    command, image = pending or (_chosen(message.command), None)
     cl.user_session.set("pending", None)
+    command, image = _chosen(message.command), None
+    if command is None and pending:
+        command, image = pending
     files = [Path(element.path) for element in message.elements or () if element.path]
     attachments = tuple([await asyncio.to_thread(file.read_bytes) for file in files])
     await _show(_turn(message.content, command, image, attachments, key=message.id))
@@ -73,6 +75,7 @@ async def take(message: cl.Message) -> None:
 
 @cl.action_callback(BUTTON)
 async def press(pressed: cl.Action) -> None:
+    cl.user_session.set("pending", None)
     action = Action.model_validate(pressed.payload)
     hints = {"ask": _words().ask_hint, "edit": _words().edit_hint}
     if action.command in hints and not action.text:
@@ -141,7 +144,7 @@ def _seed(settings: dict) -> int | None:
 
 
 async def _show(turn: Turn) -> None:
-    await ShownTurn(_words()).run(await asyncio.to_thread(page_conversation), turn)
+    await ShownTurn(_words()).run(page_conversation, turn)
 
 
 @cl.on_settings_update

@@ -11,7 +11,7 @@ import io
 import logging
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import chainlit as cl
 from PIL import Image
@@ -20,6 +20,7 @@ from assistant.chat_history import image_address
 from assistant.chat_words import PageWords
 from assistant.conversation import Conversation
 from assistant.turn import Action, Reply, Turn
+from flux_runtime.errors import Broken, FluxRuntimeError
 from flux_runtime.interface import Event, Queued, Step
 
 PREVIEW_SIDE = 384
@@ -58,18 +59,21 @@ class ShownTurn:
         self._message = cl.Message(content=words.thinking)
         self._picture: cl.Image | None = None
 
-    async def run(self, conversation: Conversation, turn: Turn) -> None:
-        """Take the turn and show it until there is a reply, also when that is a failure or a stop."""
+    async def run(self, load: Callable[[], Conversation], turn: Turn) -> None:
+        """Take the turn and show it until there is a reply, also when that is a failure or a stop.
+
+        `load` gives the conversation, and may block or fail where its model is not loaded yet.
+        """
         session, cancel = cl.context.session.id, threading.Event()
         _under_way.setdefault(session, set()).add(cancel)
         try:
-            await self._take(conversation, turn, cancel)
+            await self._take(load, turn, cancel)
         finally:
             _under_way[session].discard(cancel)
             if not _under_way[session]:
                 del _under_way[session]
 
-    async def _take(self, conversation: Conversation, turn: Turn, cancel: threading.Event) -> None:
+    async def _take(self, load: Callable[[], Conversation], turn: Turn, cancel: threading.Event) -> None:
         await self._message.send()
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -77,20 +81,27 @@ class ShownTurn:
         def hear(event: Event) -> None:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
+        async def work() -> Reply:
+            conversation = await asyncio.to_thread(load)
+            return await conversation.take_turn(turn, on_event=hear, cancel=cancel)
+
         showing = asyncio.create_task(self._show_progress(events))
-        working = asyncio.create_task(conversation.take_turn(turn, on_event=hear, cancel=cancel))
+        working = asyncio.create_task(work())
         reply, reference = None, secrets.token_hex(4)
+        failed = self._words.failed.format(reference=reference)
         try:
             reply = await _to_the_end(working, cancel)
-        except Exception:
+        except Exception as error:
             _log.exception("a turn failed, reference %s", reference)
+            if isinstance(error, FluxRuntimeError) and error.code != Broken.code:
+                failed = str(error)
         finally:
             events.put_nowait(None)
         await showing
         if reply:
             await self._show(reply)
         else:
-            await self._say(self._words.failed.format(reference=reference))
+            await self._say(failed)
 
     async def _show_progress(self, events: asyncio.Queue[Event | None]) -> None:
         while (event := await events.get()) is not None:
