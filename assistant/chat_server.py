@@ -6,6 +6,7 @@ It draws nothing and knows no conversation; what happens on the page is in chain
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -29,6 +30,7 @@ from sessions.records import NotFound
 _PROJECT = Path(__file__).resolve().parent.parent
 _APP = Path(__file__).with_name("chainlit_app.py")
 _SHUTDOWN_SECONDS = 3
+_UPLOADS = "/project/file"
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def serve(settings: Settings) -> None:
     """Serve the chat page until interrupted; port 0 takes any free one.
 
     Raises:
-        CannotServe: the address is not on this machine, or the port is taken.
+        CannotServe: the address is not on this machine, or the port is taken or not allowed.
     """
     with listen(settings.host, settings.port) as listener:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -111,13 +113,18 @@ def build_app(settings: Settings, address: str) -> FastAPI:
     config.run.module_name = str(_APP)
     load_module(config.run.module_name)
     ensure_jwt_secret()
-    chainlit_app.add_exception_handler(ValueError, _unusable_upload)
+    chainlit_app.add_exception_handler(ValueError, unusable_upload)
     app.mount("/", chainlit_app)
     return app
 
 
-async def _unusable_upload(request: Request, error: Exception) -> JSONResponse:
-    """Chainlit raises a ValueError for a file of no bytes; say so instead of failing without words."""
+async def unusable_upload(request: Request, error: Exception) -> JSONResponse:
+    """Chainlit raises a ValueError for a file of no bytes; say so instead of failing without words.
+
+    Any other ValueError of it goes on as it was.
+    """
+    if request.url.path != _UPLOADS:
+        raise error
     _log.info("%s: %s", request.url.path, error)
     return JSONResponse({"detail": "the file is empty"}, status_code=400)
 
@@ -173,7 +180,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
+        taken = error.errno == errno.EADDRINUSE
         raise CannotServe(
-            f"Port {port} is taken. Another one: flux-assistant chat --port {port + 1}"
+            f"Port {port} is taken." if taken else f"{host}, port {port}: {error.strerror}.",
+            stage="start",
+            remedy=f"Another one: flux-assistant chat --port {port + 1 if taken and port < 65535 else 0}",
         ) from error
     return listener

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from assistant import terminal
 from assistant.settings import Settings
 from assistant.turn import LOCAL_OWNER, Turn
 from flux_runtime.catalogue import find_model, model_names, read_entry
-from flux_runtime.errors import BadImage, FluxRuntimeError
+from flux_runtime.errors import BadImage, BadSetting, Broken, FluxRuntimeError
 from flux_runtime.interface import MAX_SEED
 from sessions.records import NotFound, TurnRecord
 
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
     from assistant.conversation import Conversation
 
     OneMessage = Callable[[Conversation, str, threading.Event], Coroutine[Any, Any, bool]]
+
+
+class CannotStore(Broken):
+    """A file, a folder or the database cannot be read or written."""
+
+    code = "cannot_store"
+
 
 app = typer.Typer(
     help="Draw a picture, ask about it, change it. Without a command: the chat page.",
@@ -71,7 +80,7 @@ def chat(
 
     given = {"host": host, "port": port}
     with _failures(as_json=False):
-        serve(Settings(**{key: value for key, value in given.items() if value is not None}))
+        serve(_settings(**{key: value for key, value in given.items() if value is not None}))
 
 
 @app.command()
@@ -127,7 +136,7 @@ def history(session: Session = "default", as_json: Json = False) -> None:
     from assistant.wiring import open_store
 
     with _failures(as_json):
-        store = open_store(Settings())
+        store = open_store(_settings())
         found = store.history(LOCAL_OWNER, session)
         images = [shown(image, store) for image in found.images]
         if as_json:
@@ -159,7 +168,9 @@ def dialog(
     played = []
     with _failures(as_json=False), tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         scripts = [read_script(path) for path in find_scripts(paths)]
-        conversation = build_conversation(Settings(data_dir=Path(folder)))
+        if report:
+            report.open("a").close()  # what cannot be written is better known before the model has worked
+        conversation = build_conversation(_settings(data_dir=Path(folder)))
         try:
             for number, script in enumerate(scripts):
                 played.append(runner.run(play(script, conversation, session=f"dialog {number}")))
@@ -177,7 +188,7 @@ def dialog(
 def models(as_json: Json = False) -> None:
     """List the models that can be used."""
     with _failures(as_json):
-        in_use = Settings().model
+        in_use = _settings().model
         entries = {name: read_entry(find_model(name)) for name in (*model_names(), in_use)}
         if as_json:
             found = [
@@ -193,7 +204,8 @@ def doctor(as_json: Json = False) -> None:
     """Check that everything needed is here."""
     from assistant.doctor import examine
 
-    findings = list(examine(Settings()))
+    with _failures(as_json):
+        findings = list(examine(_settings()))
     if as_json:
         terminal.print_json({"findings": [finding.model_dump() for finding in findings]})
     else:
@@ -211,7 +223,7 @@ def evaluate(
     from flux_runtime.pocket.evaluation import evaluate as measure
 
     with _failures(as_json):
-        figures = measure(Settings().model, quick=quick, on_progress=terminal.stage)
+        figures = measure(_settings().model, quick=quick, on_progress=terminal.stage)
         if as_json:
             terminal.print_json(figures)
         else:
@@ -227,7 +239,7 @@ def bench(
     from flux_runtime.benchmark import measure
 
     with _failures(as_json):
-        figures = measure(Settings().model, n=n, on_progress=terminal.note)
+        figures = measure(_settings().model, n=n, on_progress=terminal.note)
         if as_json:
             terminal.print_json(figures)
         else:
@@ -244,7 +256,7 @@ def _each_message(text: str, one: OneMessage, as_json: bool) -> None:
     lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
     done = []
     with _failures(as_json), asyncio.Runner() as runner:
-        conversation = build_conversation(Settings())
+        conversation = build_conversation(_settings())
         cancel = threading.Event()
         try:
             for line in lines:
@@ -275,6 +287,20 @@ def _read(file: Path) -> bytes:
         raise BadImage(f"{file} cannot be read: {error.strerror}.") from error
 
 
+def _settings(**given: Any) -> Settings:
+    """The settings, or the error that names the first variable with a value that cannot be used."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = f"FLUX_ASSISTANT_{wrong['loc'][0]}".upper()
+        raise BadSetting(
+            f"{name} is {wrong['input']!r}: {wrong['msg']}.",
+            stage="settings",
+            remedy="Set it to another value, or unset it.",
+        ) from error
+
+
 def _turn_as_json(turn: TurnRecord) -> dict[str, Any]:
     reply = turn.reply or {}
     return {
@@ -288,9 +314,30 @@ def _turn_as_json(turn: TurnRecord) -> dict[str, Any]:
 
 @contextmanager
 def _failures(as_json: bool) -> Iterator[None]:
-    """Turn an error that is meant for people into a message and exit status 1."""
+    """Turn an error that a person can do something about into a message and exit status 1."""
     try:
         yield
-    except (FluxRuntimeError, NotFound) as error:
-        terminal.print_error(error, as_json=as_json)
+    except BrokenPipeError:
+        raise  # whoever read the output has gone, and typer ends quietly
+    except (FluxRuntimeError, NotFound, OSError, sqlite3.Error) as error:
+        terminal.print_error(_told(error), as_json=as_json)
         raise typer.Exit(1) from error
+
+
+def _told(error: Exception) -> Exception:
+    """The error in words that say what to do."""
+    if isinstance(error, OSError):
+        return CannotStore(
+            f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.",
+            stage="files",
+            remedy="It takes a folder that you can write to, with free space; FLUX_ASSISTANT_DATA_DIR names "
+            "the one for conversations.",
+        )
+    if isinstance(error, sqlite3.Error):
+        return CannotStore(
+            f"The database of conversations cannot be used: {error}.",
+            stage="database",
+            remedy="End other programs that use it and see that there is free space, or name another folder: "
+            "FLUX_ASSISTANT_DATA_DIR=...",
+        )
+    return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -179,6 +180,51 @@ def test_doctor_names_what_is_wrong_and_what_to_do(
     assert set(problems) == {"data folder", "model"}
     assert all(each["remedy"] for each in problems.values())
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("words", [("say", "hello"), ("plan", "hello"), ("history",)])
+def test_a_data_folder_that_is_a_file_gets_a_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FLUX_ASSISTANT_DATA_DIR", str(tmp_path / "file"))
+    found = _error(run(*words, "--json"))
+    assert (found["code"], found["stage"]) == ("cannot_store", "files")
+    assert str(tmp_path / "file") in found["message"]
+    assert "FLUX_ASSISTANT_DATA_DIR" in found["message"]
+
+
+@pytest.mark.parametrize("words", [("say", "hello"), ("history",), ("models",), ("doctor",)])
+def test_a_setting_that_cannot_be_used_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("FLUX_ASSISTANT_PORT", "abc")
+    found = _error(run(*words, "--json"))
+    assert (found["code"], found["stage"]) == ("bad_setting", "settings")
+    assert "FLUX_ASSISTANT_PORT is 'abc'" in found["message"]
+
+
+def test_a_database_that_another_program_holds_gets_a_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("say", "/generate a robot")
+    monkeypatch.setattr("sessions.connection.BUSY_SECONDS", 0.05)
+    holder = sqlite3.connect(tmp_path / "data" / "store.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    found = _error(run("say", "/generate a robot", "--json"))
+    holder.close()
+    assert (found["code"], found["stage"]) == ("cannot_store", "database")
+    assert "locked" in found["message"]
+
+
+def test_a_report_that_cannot_be_written_is_known_before_the_dialog_is_played(
+    run: Run, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\nturns: [{user: /generate a robot}]")
+    result = run("dialog", str(tmp_path / "x.yaml"), "--report", str(tmp_path / "nowhere" / "report.html"))
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+    assert scripted.requests == []
 
 
 def test_the_page_is_not_opened_to_other_machines(run: Run) -> None:
