@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Where things are kept and which model is used; nothing is downloaded unless `model` names it."""
+    """Where things are kept and which model is used; nothing is ever downloaded."""
 
     model_config = SettingsConfigDict(env_prefix="FLUX_ASSISTANT_", frozen=True)
 
