@@ -71,7 +71,12 @@ def conditioning_drift(
 
 
 def train_answers(
-    folder: Path, steps: int, images: int = 12, texts: int = 24, learning_rate: float = 8e-4
+    folder: Path,
+    steps: int,
+    images: int = 12,
+    texts: int = 24,
+    learning_rate: float = 8e-4,
+    beginner_steps: int = 300,
 ) -> None:
     """Questions and plans as in the first course, plus the loss that holds the conditioning still."""
     device = training_device()
@@ -98,7 +103,7 @@ def train_answers(
             optimizer.zero_grad()
         scenes, pictures = picture_batch(rng, basis, images)
         asked = [[exchange(rng, scene, about) for about in _abouts(rng, 7)] for scene in scenes]
-        messages = [text_example(rng) for _ in range(texts)]
+        messages = [text_example(rng, beginner=step < beginner_steps) for _ in range(texts)]
         prompts = [rewriting_example(rng).message for _ in range(12)]
         with torch.autocast(device.type, torch.bfloat16):
             tokens = see(model, pictures.to(device))

@@ -39,6 +39,7 @@ from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, Scene, random_layout
 
 PATCH = 32  # pixels
+_ROWS_TOGETHER = 12
 COURSES = ("language-model", "answers")  # runs, each going on from the one before; the second is answers.py
 # Kinds of questions that a picture's six are drawn from; those about objects stand twice or more.
 _ABOUTS = (
@@ -156,16 +157,21 @@ def text_loss(
     model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, examples: list[PlanExample]
 ) -> torch.Tensor:
     """Cross entropy of the examples' targets after their messages."""
-    rows = [chat_tokens(tokenizer, example) for example in examples]
-    length = max(len(ids) for ids, _ in rows)
-    ids = torch.full((len(rows), length), tokenizer.pad_token_id)  # pyright: ignore
-    labels = torch.full((len(rows), length), -100)
-    for i, (tokens, asked) in enumerate(rows):
-        ids[i, : len(tokens)] = torch.tensor(tokens)
-        labels[i, asked : len(tokens)] = torch.tensor(tokens[asked:])
-    # Padding is on the right, so a causal model needs no mask.
-    hidden = model.model.language_model(input_ids=ids.to(model.device)).last_hidden_state
-    return _token_loss(model, hidden, labels.to(model.device))
+    # Rows of like length go together: among all of them half of the work would be padding.
+    rows = sorted((chat_tokens(tokenizer, example) for example in examples), key=lambda row: len(row[0]))
+    losses, counts = [], []
+    for at in range(0, len(rows), _ROWS_TOGETHER):
+        group = rows[at : at + _ROWS_TOGETHER]
+        ids = torch.full((len(group), len(group[-1][0])), tokenizer.pad_token_id)  # pyright: ignore
+        labels = torch.full_like(ids, -100)
+        for i, (tokens, asked) in enumerate(group):
+            ids[i, : len(tokens)] = torch.tensor(tokens)
+            labels[i, asked : len(tokens)] = torch.tensor(tokens[asked:])
+        # Padding is on the right, so a causal model needs no mask.
+        hidden = model.model.language_model(input_ids=ids.to(model.device)).last_hidden_state
+        losses.append(_token_loss(model, hidden, labels.to(model.device)))
+        counts.append(int((labels != -100).sum()))
+    return sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)  # pyright: ignore
 
 
 def question_loss(

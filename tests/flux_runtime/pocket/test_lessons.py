@@ -119,3 +119,14 @@ def test_no_held_out_message_is_ever_learned(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(lessons, lesson, lambda _: PlanExample("", next(told), ""))
     assert "undothat" in held_out_letters()
     assert lessons.text_example(random.Random(0)).message == "undo the rain"
+
+
+def test_a_beginner_tells_two_objects_apart_in_plain_words() -> None:
+    rng = random.Random(0)
+    lessons_told = [lessons.plain_two_objects_example(rng) for _ in range(200)]
+    assert {lesson.message.isascii() for lesson in lessons_told} == {True, False}
+    for lesson in lessons_told:
+        words = lesson.message.replace("，", " ").replace(",", " ").split()
+        if lesson.message.isascii():  # "a red ball on the left" or "on the left a red ball", for either side
+            left, right = lesson.target.removeprefix("someone, ").split(", ")
+            assert sorted(words) == sorted(f"{left} {right}".split())
