@@ -47,7 +47,7 @@ def _vocabulary(sentences: int = 40000) -> dict[str, Any]:
     after: dict[str, set[str]] = defaultdict(set)
     pairs: Counter[str] = Counter()
     for _ in range(sentences):
-        example = plan_example(rng)
+        example = plan_example(rng, slips=False)
         if '"clarify"' in example.target:
             continue
         text = loosen(rng, example.message).lower()
@@ -63,6 +63,8 @@ def _vocabulary(sentences: int = 40000) -> dict[str, Any]:
             groups[group][name] = list(dict.fromkeys(s for language in LANGUAGES for s in spelled[language]))
             for spelling in groups[group][name]:
                 words.update(spelling.split() if spelling.isascii() else [spelling])
+                if group in ("characters", "objects") and spelling.isascii():
+                    words.add(f"{spelling.split()[-1]}s")
     words |= {pair for pair, count in pairs.items() if count >= 3}
     words |= {character for character in before if len(before[character]) >= 6 and len(after[character]) >= 6}
     return {"groups": groups, "words": sorted(words)}

@@ -57,14 +57,14 @@ def partial(rng: random.Random, scene: Scene) -> dict[str, str | Thing]:
     return stated
 
 
-def plan_example(rng: random.Random, language: Language | None = None) -> PlanExample:
-    """One random message with its target."""
+def plan_example(rng: random.Random, language: Language | None = None, *, slips: bool = True) -> PlanExample:
+    """One random message with its target; with `slips`, at times with one of the keyboard."""
     language = language or rng.choice(LANGUAGES)
     scene = training_scene(rng)
     images = rng.choice((0, 1, 1, 2, 3, 4, rng.randint(5, 24)))
     attached: tuple[int, ...] = (images,) if images and rng.random() < 0.08 else ()
     kinds = ("generate", "edit", "ask", "undo", "chat", "clarify")
-    kind = rng.choices(kinds, weights=(36, 30, 20, 3, 5, 9))[0]
+    kind = rng.choices(kinds, weights=(34, 28, 18, 5, 9, 9))[0]
     if kind in ("edit", "ask") and not images:
         kind = "generate"
     phrases = _PHRASES[language]
@@ -98,7 +98,7 @@ def plan_example(rng: random.Random, language: Language | None = None) -> PlanEx
         case _:
             text, about = _unclear(rng, scene, images, language)
             target = tool_call("clarify", about=about)
-    return PlanExample(state_line(images, attached), _decorated(rng, text, language), target)
+    return PlanExample(state_line(images, attached), _decorated(rng, text, language, slips=slips), target)
 
 
 def _reference(rng: random.Random, images: int, language: Language) -> tuple[str, str | None]:
@@ -126,7 +126,7 @@ def _placed(rng: random.Random, text: str, said: str | None, language: Language,
     return text + "?" if asking and rng.random() < 0.7 else text
 
 
-def _decorated(rng: random.Random, text: str, language: Language) -> str:
+def _decorated(rng: random.Random, text: str, language: Language, *, slips: bool) -> str:
     """The text as people type it: polite words around it, a full stop or none, a slip of the keyboard."""
     phrases = _PHRASES[language]
     if rng.random() < 0.25:
@@ -134,7 +134,7 @@ def _decorated(rng: random.Random, text: str, language: Language) -> str:
     if language == "en":
         if rng.random() < 0.15:
             text = text.rstrip("?.") + rng.choice((" ", ", ")) + rng.choice(phrases["polite"])
-        if rng.random() < 0.08:
+        if rng.random() < 0.08 and slips:
             text = _typo(rng, text)
     elif rng.random() < 0.2 and not text.endswith(("？", "?")):
         text += rng.choice(phrases["polite"])

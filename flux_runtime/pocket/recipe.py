@@ -38,12 +38,12 @@ class Recipe:
     language_steps: int = 2500
     language_images: int = 12
     language_texts: int = 32
-    answers_steps: int = 3400
+    answers_steps: int = 3720
     answers_images: int = 6
     answers_texts: int = 48
     judge_steps: int = 1000
     judge_batch: int = 32
-    flow_steps: int = 2250
+    flow_steps: int = 2100
     flow_generations: int = 10
     flow_edits: int = 24
     flow_pairs: int = 20000
