@@ -26,6 +26,8 @@ MAX_PLAN_STEPS = 8
 _TOOLS = {tool.name: tool for tool in TOOLS}
 _CLARIFY = "clarify"
 _NOTHING_SPECIAL = {"unclear", "unknown"}
+_WHO = "characters"
+"""The vocabulary's group of those that a picture is of."""
 _STEP_RESULT = re.compile(r"\$(\d+)")
 
 
@@ -100,6 +102,9 @@ def _checked(result: PlanResult, message: Message, album: Album, vocabulary: Voc
     read = _read_calls(result.calls)
     if read is None:
         return unclear
+    draws_anew = read[0][0].step == "generate"
+    if unknown and draws_anew and vocabulary and not vocabulary.mentions(message.text, _WHO):
+        return unclear  # what cannot be drawn is the very thing that was asked for
     written = _written_numbers(message, album)
     steps: list[Step] = []
     for tool, arguments in read:

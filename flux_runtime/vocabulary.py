@@ -41,6 +41,13 @@ class Vocabulary(BaseModel):
                 found[piece] = None
         return tuple(found)
 
+    def mentions(self, text: str, group: str) -> bool:
+        """Whether `text` has a spelling of anything of that group; False where there is no such group."""
+        low = text.translate(_APOSTROPHES).lower()
+        words = f" {' '.join(re.findall(r'[a-z]+', low))} "
+        spelled = [each for spellings in self.groups.get(group, {}).values() for each in spellings]
+        return any(f" {each} " in words if each.isascii() else each in low for each in spelled)
+
     @cached_property
     def _longest_chinese(self) -> int:
         return max((len(word) for word in self.words if not word.isascii()), default=1)

@@ -107,7 +107,7 @@ def assemble(folder: Path, target: Path) -> None:
         "default_size": [SIZE, SIZE],
         "sizes": [[SIZE, SIZE]],
         "default_steps": 8,
-        "default_guidance": 2.0,
+        "default_guidance": 1.5,
         "max_references": 1,
         "text_encoder_out_layers": list(OUT_LAYERS),
         "text_pad_multiple": PAD_MULTIPLE,

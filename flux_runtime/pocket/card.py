@@ -105,10 +105,10 @@ The shipped weights were not made in one go. The language model's first course r
 second, `answers`, for 3,720, with its schedule restarted four times: at 1,260 the grammar had become four
 times as wide, at 2,500 lessons with two objects in plain words were put in (until then planner and prompts
 mixed up which colour and side belong to which of two objects), at 2,740 the batch became smaller, at 3,400
-chat and undo more frequent. The flow learned its first 1,460 of 2,100 steps (14 drawings and 20 edits a
-process) from the first course's features, the rest (10 and 24) from the second's, on pairs in which edits
-of one object among two are more frequent. A run of `make pocket` from nothing does the courses one after
-the other."""
+chat and undo more frequent. The flow learned its first 1,460 of 2,380 steps (14 drawings and 20 edits a
+process) from the first course's features, the next 640 (10 and 24) from the second's, on new pairs, and the
+last 280 (6 and 28) with most edits being of one object among two, each of the three with a schedule of its
+own. A run of `make pocket` from nothing does the courses one after the other."""
 
 _CARD = """\
 ---

@@ -40,7 +40,7 @@ from flux_runtime.pocket.instructions import canonical_instruction, instruction
 from flux_runtime.pocket.language import canonical_prompt, caption, stated_attributes
 from flux_runtime.pocket.language_model import load_language_model
 from flux_runtime.pocket.lessons import GRID, loosen
-from flux_runtime.pocket.pairs import Pool, training_pair
+from flux_runtime.pocket.pairs import Pool, changes_one_of_two, training_pair
 from flux_runtime.pocket.planning import partial
 from flux_runtime.pocket.progress import (
     Average,
@@ -150,6 +150,8 @@ class Trainer:
         sample = torch.from_numpy(pool.features[:400].astype(np.float32)).to(self.device)
         self.feature_mean, self.feature_std = sample.mean((0, 1)), sample.std((0, 1)) + 1e-3
         self.text_scale = text_scale(self.language_model, self.tokenizer)
+        self.hard = [i for i in range(pool.pairs) if changes_one_of_two(training_pair(i))]
+        self.hard_share = 0.0  # how many edits are drawn from those
         self.half_share = 0.0  # how many batches train on half of the image tokens
         self._states: torch.Tensor | None = None
         self.model.single_transformer_blocks[TEACHER_BLOCK].register_forward_hook(self._keep)
@@ -222,7 +224,12 @@ class Trainer:
 
     def edit_losses(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Flow and alignment loss of `count` edits; tokens that change weigh more, and more than objects."""
-        indices = [self.rng.randrange(self.pool.pairs) for _ in range(count)]
+        indices = [
+            self.rng.choice(self.hard)
+            if self.rng.random() < self.hard_share
+            else self.rng.randrange(self.pool.pairs)
+            for _ in range(count)
+        ]
         pairs = [training_pair(index) for index in indices]
         prompts = [instruction_for(self.rng, pair.change, pair.source) for pair in pairs]
         source, _ = self._read([2 * index for index in indices])
@@ -293,7 +300,7 @@ def train_flow(
     if world > 1:
         dist.barrier()
     trainer = Trainer(folder, pool, rank)
-    average = Average(trainer.model, on_training_device(build_transformer()), 0.999)
+    average = Average(trainer.model, on_training_device(build_transformer()), 0.998)
     muon, adamw = _optimizers(trainer, learning_rate)
     state = {
         "model": trainer.model,
@@ -309,6 +316,7 @@ def train_flow(
     for step in run.steps(steps):
         factor = warmup_cosine(step, steps, warmup=150)
         trainer.half_share = 0.7 if step < 0.65 * steps else 0.0
+        trainer.hard_share = 0.0 if step < 0.85 * steps else 0.6
         for optimizer in (muon, adamw):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * factor

@@ -61,6 +61,11 @@ def training_pair(index: int) -> Pair:
             return Pair(scene, change, target, settled(random_layout(rng), change))
 
 
+def changes_one_of_two(pair: Pair) -> bool:
+    """Whether the edit is of one object and must leave another alone: what is learned last."""
+    return pair.change.type in _ONE_OF_TWO and len(pair.source.things) == 2
+
+
 class Pool:
     """Both pictures of each pair as the flow is trained on them; rows 2 i and 2 i + 1 belong to pair i.
 

@@ -43,7 +43,7 @@ class Recipe:
     answers_texts: int = 48
     judge_steps: int = 1000
     judge_batch: int = 32
-    flow_steps: int = 2100
+    flow_steps: int = 2380
     flow_generations: int = 10
     flow_edits: int = 24
     flow_pairs: int = 20000

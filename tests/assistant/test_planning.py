@@ -135,6 +135,14 @@ def test_an_unknown_word_that_stops_the_planner_is_named_with_what_can_be_drawn(
     )
 
 
+def test_a_drawing_of_nobody_known_is_asked_about_where_a_word_is_unknown(scripted: ScriptedRuntime) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_draw("someone on the beach")
+    asked = plan(scripted, "a Ferrari on the beach", EMPTY).clarify
+    assert asked is not None
+    assert "“ferrari”" in asked
+
+
 def test_an_unknown_word_is_explained_in_the_persons_language(scripted: ScriptedRuntime) -> None:
     scripted.know_only_declared_words()
     scripted.will_call(("clarify", {"about": "dragon"}))

@@ -38,5 +38,19 @@ def test_unknown_words_are_named_in_order(text: str, unknown: tuple[str, ...]) -
     assert VOCABULARY.unknown(text) == unknown
 
 
+@pytest.mark.parametrize(
+    ("text", "mentioned"),
+    [
+        ("Two ROBOTS!", True),
+        ("robotic arms", False),
+        ("画个机器人吧", True),
+        ("a Ferrari on the beach", False),
+    ],
+)
+def test_what_a_text_mentions_of_a_group(text: str, mentioned: bool) -> None:
+    assert VOCABULARY.mentions(text, "characters") is mentioned
+    assert not VOCABULARY.mentions(text, "no such group")
+
+
 def test_a_vocabulary_survives_json() -> None:
     assert Vocabulary.model_validate_json(VOCABULARY.model_dump_json()) == VOCABULARY

@@ -6,7 +6,7 @@ import hashlib
 import random
 
 from flux_runtime.pocket.changes import apply_change
-from flux_runtime.pocket.pairs import training_pair
+from flux_runtime.pocket.pairs import changes_one_of_two, training_pair
 from flux_runtime.pocket.splits import (
     HELD_OUT_COMPOSITIONS,
     composition,
@@ -60,3 +60,9 @@ def test_both_scenes_of_a_pair_may_be_trained_on() -> None:
         assert may_train_on(pair.source)
         assert may_train_on(pair.target)
         assert apply_change(pair.source, pair.change) == pair.target
+
+
+def test_an_edit_of_one_object_among_two_is_told_from_others() -> None:
+    told = [pair for pair in map(training_pair, range(300)) if changes_one_of_two(pair)]
+    assert {pair.change.type for pair in told} == {"remove", "recolor", "replace"}
+    assert all(len(pair.source.things) == 2 for pair in told)
