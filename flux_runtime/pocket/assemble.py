@@ -19,11 +19,19 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from flux_runtime.pocket.changes import EDIT_TYPES
-from flux_runtime.pocket.flow import OUT_LAYERS, PAD_MULTIPLE, ROPE_SCALE, SHIFT, load_sampler
+from flux_runtime.pocket.flow import (
+    OUT_LAYERS,
+    PAD_MULTIPLE,
+    ROPE_SCALE,
+    SHIFT,
+    load_transformer,
+    text_scale,
+)
 from flux_runtime.pocket.judge import save_judge
-from flux_runtime.pocket.language_model import PATCH
+from flux_runtime.pocket.language_model import PATCH, load_language_model
 from flux_runtime.pocket.lessons import loosen
 from flux_runtime.pocket.planning import plan_example
+from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import assemble_vae
 from flux_runtime.pocket.vocabulary import LANGUAGES, NAMES
 from flux_runtime.pocket.world import SIZE
@@ -76,17 +84,16 @@ def assemble(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for part in ("transformer", "vae", "text_encoder", "processor", "scheduler", "judge"):
         shutil.rmtree(target / part, ignore_errors=True)
-    sampler = load_sampler(folder)
-    with torch.no_grad():
-        sampler.transformer.context_embedder.weight.mul_(sampler.scale)
+    tokenizer = load_tokenizer(folder)
+    language_model = load_language_model(folder, tokenizer)
     models = {
-        "transformer": sampler.transformer,
-        "text_encoder": sampler.language_model,
+        "transformer": load_transformer(folder, text_scale(language_model, tokenizer)),
+        "text_encoder": language_model,
         "vae": assemble_vae(folder),
     }
     for part, model in models.items():
         model.to(torch.bfloat16).save_pretrained(target / part, max_shard_size=SHARD)  # pyright: ignore
-    sampler.tokenizer.save_pretrained(target / "processor")
+    tokenizer.save_pretrained(target / "processor")
     image_processor = Qwen2VLImageProcessorPil(
         patch_size=PATCH,
         temporal_patch_size=1,

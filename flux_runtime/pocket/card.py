@@ -109,7 +109,8 @@ mixed up which colour and side belong to which of two objects), at 2,740 the bat
 chat and undo more frequent. The flow learned its first 1,460 of 2,380 steps (14 drawings and 20 edits a
 process) from the first course's features, the next 640 (10 and 24) from the second's, on new pairs, and the
 last 280 (6 and 28) with most edits being of one object among two, each of the three with a schedule of its
-own. A run of `make pocket` from nothing does the courses one after the other."""
+own; of those last steps the weights themselves are shipped, not their average, which lagged behind. A run
+of `make pocket` from nothing does the courses one after the other."""
 
 _CARD = """\
 ---

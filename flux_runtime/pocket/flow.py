@@ -20,20 +20,13 @@ from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from flux_runtime.flow_matching import (
-    euler_step,
-    guided_velocity,
     interpolate,
-    sigma_schedule,
     training_sigmas,
     velocity_target,
 )
 from flux_runtime.latents import (
     image_position_ids,
-    pack_2x2,
     text_position_ids,
-    to_grid,
-    to_tokens,
-    unpack_2x2,
 )
 from flux_runtime.pocket.changes import Change
 from flux_runtime.pocket.instructions import canonical_instruction, instruction
@@ -358,61 +351,10 @@ def init_processes(rank: int, world: int, port: int = 29511) -> None:
     dist.init_process_group("gloo", rank=rank, world_size=world)
 
 
-class Sampler:
-    """Batched sampling on the CPU for quick looks; people are served by the runtime's own loop."""
-
-    def __init__(
-        self,
-        transformer: Flux3Transformer2DModel,
-        language_model: Qwen3VLForConditionalGeneration,
-        tokenizer: PreTrainedTokenizerFast,
-        scale: torch.Tensor,
-    ) -> None:
-        self.transformer, self.scale = transformer, scale
-        self.language_model, self.tokenizer = language_model, tokenizer
-
-    @torch.no_grad()
-    def sample(
-        self,
-        prompts: list[str],
-        *,
-        reference: torch.Tensor | None = None,
-        steps: int = 8,
-        guidance: float = 2.0,
-        seed: int = 0,
-    ) -> torch.Tensor:
-        """Latents (B, 32, 16, 16) of prompts, or of instructions over reference latents of the same shape."""
-        count = len(prompts)
-        prompts = [*prompts, *[""] * count]
-        text = encode_text(self.language_model, self.tokenizer, prompts).float() * self.scale
-        x = torch.randn(count, GRID * GRID, 4 * CHANNELS, generator=torch.Generator().manual_seed(seed))
-        context = context_ids = None
-        if reference is not None:
-            context = to_tokens(pack_2x2(reference)).repeat(2, 1, 1)
-            context_ids = image_position_ids(GRID, GRID, rope_scale=ROPE_SCALE, image=1)
-        sigmas = sigma_schedule(steps, shift=SHIFT)
-        for i in range(steps):
-            with torch.autocast("cpu", torch.bfloat16):
-                velocity = self.transformer(
-                    hidden_states=x.repeat(2, 1, 1),
-                    encoder_hidden_states=text,
-                    timestep=torch.full((2 * count,), sigmas[i]),
-                    img_ids=image_position_ids(GRID, GRID, rope_scale=ROPE_SCALE),
-                    txt_ids=text_position_ids(text.shape[1]),
-                    image_cond_hidden_states=context,
-                    image_cond_ids=context_ids,
-                    return_dict=False,
-                )[0].float()
-            conditional, unconditional = velocity.chunk(2)
-            velocity = guided_velocity(conditional, unconditional, guidance)
-            x = euler_step(x, velocity, sigmas[i], sigmas[i + 1])
-        return unpack_2x2(to_grid(x, GRID, GRID))
-
-
-def load_sampler(folder: Path) -> Sampler:
-    """The averaged weights of the flow and language runs, on the CPU."""
-    tokenizer = load_tokenizer(folder)
-    language_model = load_language_model(folder, tokenizer)
+def load_transformer(folder: Path, scale: torch.Tensor) -> Flux3Transformer2DModel:
+    """The averaged weights of the flow run, frozen, on the CPU; `scale` (768,) of the text is folded in."""
     transformer = build_transformer()
     transformer.load_state_dict(averaged_weights(folder / "flow"))
-    return Sampler(transformer.eval(), language_model, tokenizer, text_scale(language_model, tokenizer))
+    with torch.no_grad():
+        transformer.context_embedder.weight.mul_(scale)
+    return transformer.eval().requires_grad_(False)

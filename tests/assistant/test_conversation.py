@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from filelock import FileLock
 from PIL import Image
 
 from assistant.conversation import Conversation
@@ -370,133 +367,3 @@ def test_a_question_about_a_number_that_does_not_exist_can_be_answered(
     assert pressed.text == "Edited #1 → #3: make it rain."
     take(conversation, "#9 make it rain", command="edit")
     assert take(conversation, "2").text == "Edited #2 → #4: make it rain."
-
-
-def test_events_reach_the_caller(conversation: Conversation, scripted: ScriptedRuntime) -> None:
-    seen: list[str] = []
-    scripted.will_draw("a cat")
-    asyncio.run(conversation.take_turn(Turn(text="draw"), on_event=lambda event: seen.append(event.kind)))
-    assert seen == ["started"]
-
-
-def test_stop_ends_the_turn_and_says_so(conversation: Conversation, scripted: ScriptedRuntime) -> None:
-    cancel = threading.Event()
-    scripted.before = lambda _cancel: cancel.set()
-    scripted.will_draw("a cat")
-    stopped = asyncio.run(conversation.take_turn(Turn(text="draw a cat"), cancel=cancel))
-    assert stopped.text == "Stopped. What was not finished is not kept."
-    assert stopped.error is not None
-    assert stopped.error.code == "cancelled"
-    history = conversation.store.history("local", "default")
-    assert ([turn.status for turn in history.turns], history.images) == (["stopped"], ())
-
-
-def test_stopping_a_retry_of_a_turn_that_has_its_reply_changes_nothing(
-    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
-) -> None:
-    drawn = draw(conversation, scripted, idempotency_key="k")
-    session = conversation.store.session("local", "default")
-    retry, cancel = Turn(text="draw a cat", idempotency_key="k"), threading.Event()
-    cancel.set()
-    with FileLock(tmp_path / "data" / "locks" / f"{session.id}.lock", thread_local=False):
-        assert asyncio.run(conversation.take_turn(retry, cancel=cancel)) == drawn
-    assert take(conversation, "draw a cat", idempotency_key="k") == drawn
-
-
-def test_stopping_a_turn_that_another_process_has_just_done_gives_its_reply(
-    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
-) -> None:
-    session = conversation.store.session("local", "default")
-    turn = Turn(text="draw a cat", idempotency_key="k")
-    done = conversation.store.begin_turn(
-        session, key="k", fingerprint=turn.fingerprint(), text=turn.text, channel="cli"
-    )
-    reply = Reply(text="Drew #1.", tool="generate", session="default", turn=done.id, seconds=1.0)
-    kept = reply.model_dump(mode="json")
-
-    class Flag(threading.Event):
-        """Looked at while the turn waits; by then the other process has finished it."""
-
-        def is_set(self) -> bool:
-            conversation.store.finish_turn(
-                "local", done.id, status="replied", plan=None, reply=kept, seconds=1.0
-            )
-            return True
-
-    with FileLock(tmp_path / "data" / "locks" / f"{session.id}.lock", thread_local=False):
-        assert asyncio.run(conversation.take_turn(turn, cancel=Flag())) == reply
-    stored = conversation.store.get_turn("local", done.id)
-    assert (stored.status, stored.reply) == ("replied", kept)
-
-
-def test_giving_up_on_a_turn_stops_the_model(conversation: Conversation, scripted: ScriptedRuntime) -> None:
-    begun = threading.Event()
-
-    def wait_for_stop(cancel: threading.Event | None) -> None:
-        begun.set()
-        assert cancel is not None
-        assert cancel.wait(30)
-
-    scripted.before = wait_for_stop
-    scripted.will_draw("a cat")
-
-    async def give_up() -> None:
-        task = asyncio.create_task(conversation.take_turn(Turn(text="draw a cat")))
-        await asyncio.to_thread(begun.wait, 30)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(give_up())
-    deadline = time.monotonic() + 30
-    while conversation.store.history("local", "default").turns[0].status == "started":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert conversation.store.history("local", "default").turns[0].status == "stopped"
-
-
-def test_turns_of_one_session_run_one_after_the_other_and_keep_every_image(
-    conversation: Conversation, scripted: ScriptedRuntime
-) -> None:
-    inside = threading.Semaphore(1)
-
-    def alone(_cancel: object) -> None:
-        assert inside.acquire(blocking=False), "two turns of one session ran at once"
-        time.sleep(0.02)
-        inside.release()
-
-    scripted.before = alone
-    for i in range(4):
-        scripted.will_draw(f"cat {i}")
-
-    async def all_at_once() -> list[Reply]:
-        return await asyncio.gather(*(conversation.take_turn(Turn(text=f"draw {i}")) for i in range(4)))
-
-    replies = asyncio.run(all_at_once())
-    assert [reply.error for reply in replies] == [None] * 4
-    assert sorted(reply.images[0].n for reply in replies) == [1, 2, 3, 4]
-    assert len(conversation.store.history("local", "default").images) == 4
-
-
-def test_turns_of_different_sessions_run_side_by_side(
-    conversation: Conversation, scripted: ScriptedRuntime
-) -> None:
-    both = threading.Barrier(2, timeout=30)
-
-    def meet(_cancel: object) -> None:
-        both.wait()
-
-    scripted.before = meet
-    for _ in range(2):
-        scripted.will_draw("a cat")
-
-    async def all_at_once() -> list[Reply]:
-        turns = [Turn(text="draw", session=name) for name in ("a", "b")]
-        return await asyncio.gather(*(conversation.take_turn(turn) for turn in turns))
-
-    assert [reply.error for reply in asyncio.run(all_at_once())] == [None, None]
-
-
-def test_closing_closes_the_runtime(tmp_path: Path, scripted: ScriptedRuntime) -> None:
-    Conversation(SessionStore(tmp_path), scripted, tmp_path).close()
-    assert scripted.closed
