@@ -1,5 +1,5 @@
 """`python -m assistant`: the same as the command `flux-assistant`."""
 
-from assistant.command_line import main
+from assistant.terminal.command_line import main
 
 main()

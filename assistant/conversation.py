@@ -23,13 +23,13 @@ from filelock import FileLock, Timeout
 from assistant.graph import build_graph
 from assistant.graph import reply as keep_reply
 from assistant.graph_checkpoints import open_checkpoints
-from assistant.message import attached_numbers, message_of
 from assistant.phrases import language_of, say
-from assistant.plan import Plan
-from assistant.planning import make_plan
+from assistant.planning.message import attached_numbers, message_of
+from assistant.planning.plan import Plan
+from assistant.planning.planner import make_plan
+from assistant.planning.source_resolution import Album
 from assistant.reply import compose, failure_of, with_current_paths
 from assistant.screen import BadMessage, check_message, ingest_all, plain
-from assistant.source_resolution import Album
 from assistant.turn import Reply, Turn
 from assistant.turn_state import TurnRun, TurnState
 from flux_runtime.errors import Cancelled

@@ -14,12 +14,12 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime as GraphRuntime
 
-from assistant.message import attached_numbers, message_of
-from assistant.plan import Plan, Source
-from assistant.planning import make_plan
+from assistant.planning.message import attached_numbers, message_of
+from assistant.planning.plan import Plan, Source
+from assistant.planning.planner import make_plan
+from assistant.planning.source_resolution import Album
 from assistant.reply import compose, failure_of
 from assistant.screen import check_message, ingest_all
-from assistant.source_resolution import Album
 from assistant.turn_state import Outcome, TurnRun, TurnState
 from flux_runtime.errors import Cancelled, FluxRuntimeError
 from flux_runtime.interface import MAX_SEED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from assistant.phrases import Language, language_of, quoted, say
-from assistant.plan import Plan, PlanTool, Step
+from assistant.planning.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
 from flux_runtime.errors import Broken, Cancelled, Refused

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from assistant.plan import PlanTool, Step
+from assistant.planning.plan import PlanTool, Step
 from flux_runtime.interface import Box
 from sessions.records import Operation, Role
 

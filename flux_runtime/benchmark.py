@@ -20,10 +20,10 @@ from PIL import Image
 
 from flux_runtime.catalogue import find_model
 from flux_runtime.errors import Broken
+from flux_runtime.families.flux3.reference_pipeline import ReferencePipeline
 from flux_runtime.instances import instance_key
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest
 from flux_runtime.machine import describe_machine
-from flux_runtime.reference_pipeline import ReferencePipeline
 from flux_runtime.runtime import LocalRuntime
 
 PROMPT = "a robot watering plants in a greenhouse, sunny"

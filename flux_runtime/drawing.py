@@ -16,11 +16,11 @@ from PIL import Image
 from flux_runtime.canvas import REFERENCE_AREA, Canvas, canvas_for, drawing_size
 from flux_runtime.denoise import Anchor, denoise, initial_noise
 from flux_runtime.errors import MissingCapability
+from flux_runtime.families.flux3.latents import to_grid, to_tokens
+from flux_runtime.families.flux3.model import Flux3Model
+from flux_runtime.families.flux3.velocity import References
 from flux_runtime.flow_matching import sigma_schedule
-from flux_runtime.flux3 import Flux3Model
-from flux_runtime.flux3_velocity import References
 from flux_runtime.interface import EditRequest, GenerateRequest, ImageResult, Receipt, Started, Step
-from flux_runtime.latents import to_grid, to_tokens
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
 
 Progress = Started | Step

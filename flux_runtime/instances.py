@@ -11,7 +11,7 @@ import torch
 
 from flux_runtime.catalogue import find_model
 from flux_runtime.engine import Engine
-from flux_runtime.flux3 import Flux3Model
+from flux_runtime.families.flux3.model import Flux3Model
 
 
 @dataclass(frozen=True)

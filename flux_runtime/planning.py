@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from flux_runtime.families.flux3.processor import Message
 from flux_runtime.interface import PlanRequest, ToolCall, ToolSchema
-from flux_runtime.vision_language_processor import Message
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _MARKS = ("<tool_call>", "</tool_call>")

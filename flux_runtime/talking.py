@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from time import perf_counter
 
-from flux_runtime.chat_model import Stop
 from flux_runtime.errors import MissingCapability
-from flux_runtime.flux3 import Flux3Model
+from flux_runtime.families.flux3.chat_model import Stop
+from flux_runtime.families.flux3.model import Flux3Model
+from flux_runtime.families.flux3.processor import Message
 from flux_runtime.interface import AnswerRequest, AnswerResult, PlanRequest, PlanResult, Started
 from flux_runtime.planning import plan_messages, read_tool_calls, tool_schemas
-from flux_runtime.vision_language_processor import Message
 
 
 def answer(model: Flux3Model, request: AnswerRequest, stop: Stop) -> Generator[Started, None, AnswerResult]:

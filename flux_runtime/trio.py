@@ -19,11 +19,11 @@ from flux_runtime.catalogue import find_model, read_entry
 from flux_runtime.drawing import latents_of_ids
 from flux_runtime.errors import BadSetting
 from flux_runtime.facade import random_seed
+from flux_runtime.families.flux3.processor import VisionLanguageProcessor
+from flux_runtime.families.flux3.prompt_encoding import PromptTokenizer
 from flux_runtime.interface import MAX_SEED, GenerateRequest, Started
 from flux_runtime.pixels import to_image
-from flux_runtime.prompt_encoding import PromptTokenizer
 from flux_runtime.runtime import LocalRuntime
-from flux_runtime.vision_language_processor import VisionLanguageProcessor
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ CONTRACT = {"flux_runtime.interface", "flux_runtime.errors", "flux_runtime.catal
 #: wiring builds the runtime; the command line measures the model; the doctor describes the machine.
 REACHES_RUNTIME = {
     "assistant/wiring.py": None,
-    "assistant/command_line.py": {"flux_runtime.benchmark", "flux_runtime.pocket.evaluation"},
-    "assistant/doctor.py": {"flux_runtime.machine"},
+    "assistant/terminal/command_line.py": {"flux_runtime.benchmark", "flux_runtime.pocket.evaluation"},
+    "assistant/terminal/doctor.py": {"flux_runtime.machine"},
 }
 
 #: library -> the only folder that may import it
@@ -103,12 +103,12 @@ def test_nobody_imports_the_chat_page() -> None:
         str(path.relative_to(ROOT))
         for folder in FOLDERS
         for path in _python_files(folder)
-        if "assistant.chainlit_app" in set(_imports(path))
+        if "assistant.page.app" in set(_imports(path))
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_app_folder_shadows_no_package() -> None:
-    """Chainlit puts assistant/ first on the module path, so a tools.py there would hide the folder tools/."""
-    names = {path.stem for path in (ROOT / "assistant").iterdir()}
+    """Chainlit puts the app file's folder first on the module path: a tools.py there would hide tools/."""
+    names = {path.stem for path in (ROOT / "assistant" / "page").iterdir()}
     assert not names & {"tools", "sessions", "flux_runtime", "types", "tests", "chainlit"}

@@ -19,14 +19,14 @@ from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DMo
 from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
+from flux_runtime.families.flux3.latents import (
+    image_position_ids,
+    text_position_ids,
+)
 from flux_runtime.flow_matching import (
     interpolate,
     training_sigmas,
     velocity_target,
-)
-from flux_runtime.latents import (
-    image_position_ids,
-    text_position_ids,
 )
 from flux_runtime.pocket.changes import Change
 from flux_runtime.pocket.instructions import canonical_instruction, instruction

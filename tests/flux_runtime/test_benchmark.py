@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from flux_runtime import benchmark
+from flux_runtime.families.flux3.reference_pipeline import ReferencePipeline
 from flux_runtime.instances import instance_key
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest
-from flux_runtime.reference_pipeline import ReferencePipeline
 from flux_runtime.runtime import LocalRuntime
 
 

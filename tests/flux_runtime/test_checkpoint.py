@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from flux_runtime.catalogue import find_model, model_names, read_entry, read_vocabulary
 from flux_runtime.checkpoint import load_part, load_shift, revision_of
 from flux_runtime.errors import BadCheckpoint, UnknownModel
-from flux_runtime.flux3 import Flux3Model
+from flux_runtime.families.flux3.model import Flux3Model
 
 CPU = torch.device("cpu")
 

@@ -12,6 +12,8 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from flux_runtime.families.flux3.processor import VisionLanguageProcessor
+from flux_runtime.families.flux3.prompt_encoding import PromptEncoder, PromptTokenizer
 from flux_runtime.pocket import lessons
 from flux_runtime.pocket.flow import OUT_LAYERS, PAD_MULTIPLE, encode_text
 from flux_runtime.pocket.language_model import PATCH, build_language_model, patches, question_loss, see
@@ -20,8 +22,6 @@ from flux_runtime.pocket.plan_labels import held_out_letters
 from flux_runtime.pocket.planning import PlanExample
 from flux_runtime.pocket.questions import ABOUTS
 from flux_runtime.pocket.splits import training_scene
-from flux_runtime.prompt_encoding import PromptEncoder, PromptTokenizer
-from flux_runtime.vision_language_processor import VisionLanguageProcessor
 
 EXCHANGES = [("who is it?", "it is a cat."), ("它在做什么？", "猫在火星上弹吉他。")]
 

@@ -1,0 +1,1 @@
+"""Conversations in YAML: read, played, checked and reported."""

@@ -1,0 +1,185 @@
+"""The chat page's callbacks: what Chainlit calls when a person opens, types, presses, uploads or stops.
+
+Chainlit runs this file itself and nobody may import it. It only translates; a turn is shown by shown_turn.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import get_args
+
+import chainlit as cl
+from chainlit.context import context
+from chainlit.input_widget import Select, Slider, TextInput
+from chainlit.types import ThreadDict
+from starlette.datastructures import Headers
+
+from assistant.page.history import ChatHistory, reply_message
+from assistant.page.instance import page_conversation, page_store
+from assistant.page.shown_turn import BUTTON, ShownTurn, send_buttons, stop_turns
+from assistant.page.words import PageWords, words_for
+from assistant.turn import LOCAL_OWNER, Action, Command, Reply, Turn
+from flux_runtime.interface import MAX_SEED
+
+MOST_STEPS = 50
+"""The settings slider's end; the model may take more, but nothing gets better."""
+
+_COMMAND_ICONS = {"generate": "image-plus", "ask": "message-circle-question", "edit": "wand-sparkles"}
+
+
+@cl.header_auth_callback
+async def sign_in(headers: Headers) -> cl.User | None:
+    """Whoever comes is the local owner: the page listens on loopback and its guard keeps other sites out."""
+    return cl.User(identifier=LOCAL_OWNER)
+
+
+@cl.data_layer
+def history() -> ChatHistory:
+    return ChatHistory(page_store(), LOCAL_OWNER)
+
+
+@cl.set_starters
+async def starters(user: cl.User | None, language: str | None) -> list[cl.Starter]:
+    return [
+        cl.Starter(label=each.label, message=each.message, icon=f"/public/icons/{each.icon}")
+        for each in words_for(language).starters
+    ]
+
+
+@cl.on_chat_start
+async def begin() -> None:
+    await _set_up()
+
+
+@cl.on_chat_resume
+async def resume(thread: ThreadDict) -> None:
+    await _set_up()
+    turns = page_store().history(LOCAL_OWNER, thread["id"]).turns
+    if turns and turns[-1].reply:
+        last = Reply.model_validate(turns[-1].reply)
+        await send_buttons(last.actions, reply_message(turns[-1].id))
+
+
+@cl.on_message
+async def take(message: cl.Message) -> None:
+    pending: tuple[Command, int] | None = cl.user_session.get("pending")
+    cl.user_session.set("pending", None)
+    command, image = _chosen(message.command), None
+    if command is None and pending:
+        command, image = pending
+    files = [Path(element.path) for element in message.elements or () if element.path]
+    attachments = tuple([await asyncio.to_thread(file.read_bytes) for file in files])
+    await _show(_turn(message.content, command, image, attachments, key=message.id))
+
+
+@cl.action_callback(BUTTON)
+async def press(pressed: cl.Action) -> None:
+    cl.user_session.set("pending", None)
+    action = Action.model_validate(pressed.payload)
+    hints = {"ask": _words().ask_hint, "edit": _words().edit_hint}
+    if action.command in hints and not action.text:
+        # The button has said what to do with which picture; the next message says the rest.
+        cl.user_session.set("pending", (action.command, action.image))
+        await cl.Message(content=hints[action.command].format(n=action.image)).send()
+        return
+    await context.emitter.task_start()
+    try:
+        await _show(_turn(action.text, action.command, action.image))
+    finally:
+        await context.emitter.task_end()
+
+
+@cl.on_stop
+async def stop() -> None:
+    """Chainlit stops waiting for a message by itself; this also stops turns that buttons began."""
+    stop_turns(context.session.id)
+    # The turn's own message says so, in the person's language; Chainlit says it as well, in English.
+    said = [message for message in cl.chat_context.get() if message.content == "Task manually stopped."]
+    for message in said:
+        await message.remove()
+
+
+def _words() -> PageWords:
+    return words_for(getattr(context.session, "language", None))
+
+
+def _chosen(command: str | None) -> Command | None:
+    """What was picked from the slash menu."""
+    return next((each for each in get_args(Command) if each == command), None)
+
+
+def _turn(
+    text: str,
+    command: Command | None,
+    image: int | None,
+    attachments: tuple[bytes, ...] = (),
+    key: str | None = None,
+) -> Turn:
+    """A turn of this conversation with the settings of its panel; those left alone are left to the model."""
+    settings = context.session.chat_settings
+    width, height = map(int, settings["size"].split("×")) if settings.get("size") else (None, None)
+    steps = int(settings["steps"]) if settings.get("steps") else None
+    return Turn(
+        text=text,
+        session=context.session.thread_id,
+        owner=LOCAL_OWNER,
+        attachments=attachments,
+        reply_to=image,
+        command=command,
+        seed=_seed(settings),
+        width=width,
+        height=height,
+        num_inference_steps=steps,
+        preview_every=1,
+        idempotency_key=key,
+        channel="chat",
+    )
+
+
+def _seed(settings: dict) -> int | None:
+    """The seed of the panel; None, which means a new one, if it is empty or no seed."""
+    text = (settings.get("seed") or "").strip()
+    return int(text) if text.isdecimal() and int(text) <= MAX_SEED else None
+
+
+async def _show(turn: Turn) -> None:
+    await ShownTurn(_words()).run(page_conversation, turn)
+
+
+@cl.on_settings_update
+async def check_settings(settings: dict) -> None:
+    if (settings.get("seed") or "").strip() and _seed(settings) is None:
+        await cl.Message(content=_words().bad_seed).send()
+
+
+async def _set_up() -> None:
+    """The panel and the slash menu, which a resumed conversation has lost and gets again."""
+    words = _words()
+    await context.emitter.set_commands(
+        [
+            {
+                "id": command,
+                "description": what,
+                "icon": _COMMAND_ICONS[command],
+                "button": False,
+                "persistent": False,
+                "selected": False,
+            }
+            for command, what in words.commands.items()
+        ]
+    )
+    able = (await asyncio.to_thread(page_conversation)).runtime.capabilities
+    sizes = [f"{width}×{height}" for width, height in able.sizes or (able.default_size,)]
+    await cl.ChatSettings(
+        [
+            Select(
+                id="size",
+                label=words.size,
+                values=sizes,
+                initial_value="{}×{}".format(*able.default_size),
+            ),
+            Slider(id="steps", label=words.steps, initial=able.default_steps, min=1, max=MOST_STEPS, step=1),
+            TextInput(id="seed", label=words.seed, initial="", placeholder=words.seed_hint),
+        ]
+    ).send()

@@ -1,0 +1,166 @@
+"""What the command line prints: replies, plans and tables for people, JSON for programs, progress for both.
+
+With JSON, standard output holds JSON and nothing else; progress always goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from assistant.planning.plan import Plan
+from assistant.turn import Reply, ReplyImage
+from flux_runtime.catalogue import CatalogueEntry
+from flux_runtime.interface import Event, Finished, Queued, Step
+from sessions.records import History
+
+if TYPE_CHECKING:
+    from assistant.dialogs.script import PlayedScript
+    from assistant.terminal.doctor import Finding
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def print_error(error: Exception, *, as_json: bool) -> None:
+    """A failure: as JSON on standard output, or as a sentence on standard error."""
+    if as_json:
+        code, stage = getattr(error, "code", "not_found"), getattr(error, "stage", "request")
+        print_json({"error": {"code": code, "stage": stage, "message": str(error)}})
+    else:
+        print(error, file=sys.stderr, flush=True)
+
+
+def print_reply(reply: Reply) -> None:
+    print(reply.text)
+    for image in reply.images:
+        print(f"  #{image.n}  {image.path}")
+    sys.stdout.flush()
+
+
+def print_plan(plan: Plan) -> None:
+    for number, step in enumerate(plan.steps, start=1):
+        sources = " ".join(f"#{source}" if isinstance(source, int) else source for source in step.sources)
+        print(f"{number}. {' '.join(part for part in (step.tool, sources, step.text) if part)}")
+    if not plan.steps:
+        print(f"{plan.tool}: {plan.clarify or plan.chat or ''}")
+    sys.stdout.flush()
+
+
+def print_history(history: History, images: Sequence[ReplyImage]) -> None:
+    print(f"{history.session.title or history.session.name}\n")
+    for turn in history.turns:
+        print(f"> {turn.text}\n  {(turn.reply or {}).get('text') or turn.status}")
+    if images:
+        print()
+        print_table(
+            [_image_row(image, history.head) for image in images], ("", "#", "made by", "from", "file")
+        )
+
+
+def print_models(entries: Mapping[str, CatalogueEntry], in_use: str) -> None:
+    """Name or path -> entry; the one in use gets a star."""
+    rows = [
+        (
+            "*" if name == in_use else "",
+            name,
+            entry.family,
+            ", ".join(entry.tasks),
+            "{}x{}".format(*entry.default_size),
+            ", ".join(entry.languages),
+            entry.license,
+        )
+        for name, entry in entries.items()
+    ]
+    print_table(rows, ("", "name", "family", "tasks", "size", "languages", "licence"))
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        print(f"{finding.state:8} {finding.what}: {finding.found}")
+        if finding.remedy:
+            print(f"{'':8} -> {finding.remedy}")
+
+
+def print_played(script: PlayedScript) -> None:
+    print(f"{'ok  ' if script.passed else 'FAIL'} {script.name}", flush=True)
+    for failure in script.failures:
+        print(f"     {failure}", flush=True)
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    """Nested figures, one a line, under the names of the groups that they are in."""
+    for name, value in figures.items():
+        for path, figure in _leaves(name, value):
+            shown = f"{figure:.3f}" if isinstance(figure, float) else figure
+            print(f"{path:44} {shown}")
+
+
+def print_benchmark(figures: dict[str, Any]) -> None:
+    print(", ".join(f"{key} {value}" for key, value in figures["machine"].items()) + "\n")
+    header = ("", "median", "diffusers", "times", "n", "spread")
+    rows = [
+        (
+            row["name"],
+            f"{row['value']:g} {row['unit']}",
+            f"{row['baseline']:g} {row['unit']}",
+            f"{row['ratio']:g}",
+            str(row["n"]),
+            f"{row['spread']:g}",
+        )
+        for row in figures["rows"]
+    ]
+    print_table(rows, header)
+
+
+def print_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
+    """Columns as wide as their longest cell."""
+    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def note(text: str) -> None:
+    """What is being done just now, for whoever watches."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def stage(name: str, done: int, of: int) -> None:
+    """How far a long measurement is: one line written over, or a line a stage where nobody watches."""
+    if sys.stderr.isatty():
+        _overwrite(f"{name}, {done} of {of}" if done < of else "")
+    elif done == of:
+        note(f"{name}, {of}")
+
+
+def progress(event: Event) -> None:
+    """One line on standard error that is written over and wiped at the end; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        return
+    if isinstance(event, Step):
+        _overwrite(f"drawing, step {event.step} of {event.of}")
+    elif isinstance(event, Queued):
+        _overwrite(f"waiting, number {event.position} in the queue")
+    elif isinstance(event, Finished):
+        _overwrite("")
+
+
+def _overwrite(text: str) -> None:
+    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _image_row(image: ReplyImage, head: int | None) -> tuple[str, ...]:
+    parents = ", ".join(f"#{parent.n}" for parent in image.parents)
+    return ("*" if image.n == head else "", f"#{image.n}", image.op, parents, image.path)
+
+
+def _leaves(path: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _leaves(f"{path} {name}", each)
+    else:
+        yield path, value

@@ -1,0 +1,1 @@
+"""FLUX.3 over diffusers' and transformers' own classes."""

@@ -1,0 +1,101 @@
+"""Let the vision-language model continue a conversation: greedy decoding with the KV cache of `generate`.
+
+Knows chat messages and images, not what they are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import (
+    GenerationConfig,
+    Qwen3VLForConditionalGeneration,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from flux_runtime.errors import BadCheckpoint, BadSetting
+from flux_runtime.families.flux3.processor import Message, VisionLanguageProcessor
+
+Stop = Callable[[], bool]
+"""Looked at between tokens; once true, decoding ends."""
+
+MAX_PROMPT_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model said up to the end of its turn, control tokens and all, and the tokens that took."""
+
+    text: str
+    tokens: int
+
+
+class ChatModel:
+    """Qwen3-VL as a partner in conversation; the same weights that encode prompts.
+
+    Raises:
+        BadCheckpoint: no token is declared to end a turn.
+    """
+
+    def __init__(
+        self, text_encoder: Qwen3VLForConditionalGeneration, processor: VisionLanguageProcessor
+    ) -> None:
+        self._text_encoder = text_encoder
+        self._processor = processor
+        ends: Any = text_encoder.generation_config.eos_token_id  # pyright: ignore[reportOptionalMemberAccess]
+        tokenizer: Any = processor.tokenizer
+        both = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
+        self._ends: list[int] = sorted({end for end in both if end is not None})
+        if not self._ends:
+            raise BadCheckpoint("The tokenizer does not say which token ends a turn.", stage="load")
+
+    def inputs(
+        self,
+        messages: Sequence[Message],
+        images: Sequence[Image.Image] = (),
+        tools: Sequence[dict[str, Any]] | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """What the network is fed for a conversation, on its device.
+
+        Raises:
+            BadSetting: the conversation is too long.
+        """
+        text = self._processor.apply_chat_template(messages, tools=tools, add_generation_prompt=True)
+        inputs = self._processor(text, images)
+        length = inputs["input_ids"].shape[1]
+        if length > MAX_PROMPT_TOKENS:
+            raise BadSetting(
+                f"That is {length} tokens with its images.", remedy=f"At most {MAX_PROMPT_TOKENS} fit."
+            )
+        if images:
+            inputs["pixel_values"] = inputs["pixel_values"].to(self._text_encoder.dtype)
+        return {name: tensor.to(self._text_encoder.device) for name, tensor in inputs.items()}
+
+    def continue_from(self, inputs: dict[str, torch.Tensor], *, max_new_tokens: int, stop: Stop) -> Said:
+        """The most likely continuation of `inputs`, at most `max_new_tokens` long."""
+        config = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=self._ends,
+            pad_token_id=self._ends[0],
+        )
+        output = self._text_encoder.generate(  # pyright: ignore[reportAttributeAccessIssue]
+            **inputs, generation_config=config, stopping_criteria=StoppingCriteriaList([_Flag(stop)])
+        )
+        assert isinstance(output, torch.Tensor)
+        ids = output[0, inputs["input_ids"].shape[1] :].tolist()
+        said = [token for token in ids if token not in self._ends]
+        return Said(str(self._processor.tokenizer.decode(said)), len(ids))
+
+
+class _Flag(StoppingCriteria):
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        return torch.full((input_ids.shape[0],), self._stop(), device=input_ids.device, dtype=torch.bool)

@@ -1,0 +1,129 @@
+"""What the chat page does with messages and buttons, in Chainlit's own context but without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import importlib.util
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import chainlit as cl
+import pytest
+from chainlit.config import config
+from chainlit.context import init_http_context
+
+from assistant.conversation import Conversation
+from assistant.turn import Action
+from flux_runtime.errors import BadCheckpoint
+
+if TYPE_CHECKING:
+    from ...conftest import ScriptedRuntime
+
+APP = Path(__file__).parents[3] / "assistant" / "page" / "app.py"
+
+
+@pytest.fixture
+def page(conversation: Conversation, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The app file as Chainlit runs it, over the test's conversation; what it registers is forgotten."""
+    monkeypatch.setattr("assistant.page.instance.page_store", lambda: conversation.store)
+    monkeypatch.setattr("assistant.page.instance.page_conversation", lambda: conversation)
+    monkeypatch.setattr(config, "code", copy.copy(config.code))
+    monkeypatch.setattr("chainlit.data._data_layer", None)
+    spec = importlib.util.spec_from_file_location("page_of_test", APP)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _replies(*doings: Coroutine[Any, Any, None]) -> list[str]:
+    """One visitor's doings in order, and the page's messages after them."""
+
+    async def visit() -> list[str]:
+        init_http_context(thread_id="one")
+        for doing in doings:
+            await doing
+        return [message.content for message in cl.chat_context.get()]
+
+    return asyncio.run(visit())
+
+
+async def _say(page: ModuleType, text: str, command: str | None = None) -> None:
+    message = cl.Message(content=text, type="user_message")
+    message.command = command
+    await page.take(message)
+
+
+async def _press(page: ModuleType, command: Any, image: int) -> None:
+    action = Action(command=command, label="", image=image)
+    await page.press(cl.Action(name="", label="", payload=action.model_dump()))
+
+
+def test_a_button_that_needs_words_takes_them_from_the_next_message(page: ModuleType) -> None:
+    drawn = [_say(page, f"/generate {what}") for what in ("a cat", "a dog")]
+    replies = _replies(*drawn, _press(page, "edit", 1), _say(page, "make it rain"), _say(page, "/ask wet?"))
+    assert replies[2:4] == ["What should change in #1?", "Edited #1 → #3: make it rain."]
+    assert replies[4].startswith("#3:")
+
+
+def test_what_is_picked_from_the_menu_wins_over_a_button_pressed_before(page: ModuleType) -> None:
+    replies = _replies(
+        _say(page, "/generate a cat"), _press(page, "edit", 1), _say(page, "a dog", command="generate")
+    )
+    assert replies[-1] == "Drew #2."
+
+
+def test_another_button_makes_the_one_before_it_be_forgotten(
+    page: ModuleType, scripted: ScriptedRuntime
+) -> None:
+    scripted.will_say("Hello.")
+    replies = _replies(
+        _say(page, "/generate a cat"), _press(page, "edit", 1), _press(page, "vary", 1), _say(page, "hello")
+    )
+    assert replies[-2:] == ["Drew #2, another take on #1.", "Hello."]
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (BadCheckpoint("The folder lacks its weights.", stage="load"), "The folder lacks its weights."),
+        (RuntimeError("secret path /etc/shadow"), "Something went wrong on this side"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_told_under_the_message(
+    page: ModuleType, monkeypatch: pytest.MonkeyPatch, error: Exception, part: str
+) -> None:
+    def cannot_load() -> None:
+        raise error
+
+    monkeypatch.setattr(page, "page_conversation", cannot_load)
+    (reply,) = _replies(_say(page, "a robot"))
+    assert reply.startswith(part)
+
+
+def test_stop_is_answered_also_while_the_model_is_loaded(
+    page: ModuleType, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading, loaded = threading.Event(), threading.Event()
+
+    def load() -> Conversation:
+        loading.set()
+        assert loaded.wait(30)
+        return conversation
+
+    async def say_and_stop() -> None:
+        saying = asyncio.create_task(_say(page, "/generate a robot"))
+        await asyncio.to_thread(loading.wait, 30)
+        saying.cancel()
+        await asyncio.sleep(0)
+        loaded.set()
+        await saying
+
+    monkeypatch.setattr(page, "page_conversation", load)
+    (reply,) = _replies(say_and_stop())
+    assert reply.startswith("Stopped.")

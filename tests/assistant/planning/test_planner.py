@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from assistant.phrases import language_of
+from assistant.planning.message import Message, OpenQuestion
+from assistant.planning.plan import Plan
+from assistant.planning.planner import MAX_PLAN_STEPS, make_plan
+from assistant.planning.source_resolution import Album
+from sessions.records import ImageRecord
+
+if TYPE_CHECKING:
+    from ...conftest import ScriptedRuntime
+
+
+def image(n: int, prompt: str, op: str = "generate", parents: tuple[int, ...] = ()) -> ImageRecord:
+    fields: dict[str, Any] = dict.fromkeys(("region", "outside_change", "receipt", "seed"))
+    fields |= {"owner": "ann", "session": "s", "turn": "t", "root": "r", "sha256": "0", "created": "now"}
+    fields |= {"id": str(n), "n": n, "op": op, "width": 8, "height": 8, "prompt_typed": ""}
+    fields |= {"prompt_used": prompt, "caption": prompt}
+    fields["parents"] = [{"id": str(parent), "n": parent, "role": "base"} for parent in parents]
+    return ImageRecord.model_validate(fields)
+
+
+ALBUM = Album((image(1, "a robot"), image(2, "a cat"), image(3, "make it rain", "edit", (2,))), (), 3)
+EMPTY = Album((), (), None)
+
+
+def plan(runtime: ScriptedRuntime, text: str, album: Album = ALBUM, **message: Any) -> Plan:
+    return make_plan(Message(text, language_of(text), **message), album, runtime)
+
+
+def steps(plan: Plan) -> list[tuple[Any, ...]]:
+    return [(step.tool, step.sources, step.text) for step in plan.steps]
+
+
+def test_the_planner_is_told_the_message_the_numbers_and_the_tools(scripted: ScriptedRuntime) -> None:
+    scripted.will_edit("attached", "make it snow")
+    made = plan(scripted, "make it snow", Album(ALBUM.images, (4,), 3))
+    (request,) = scripted.plan_requests
+    assert (request.message, request.images, request.attached) == ("make it snow", (1, 2, 3, 4), (4,))
+    names = [tool.name for tool in request.tools]
+    assert names == ["generate_image", "answer_question", "edit_image", "undo", "clarify"]
+    assert steps(made) == [("edit", (4,), "make it snow")]
+
+
+def test_one_call_is_a_plan_of_its_tool_and_several_are_a_plan(scripted: ScriptedRuntime) -> None:
+    scripted.will_draw("a cat")
+    assert plan(scripted, "draw a cat").tool == "generate"
+    scripted.will_call(
+        ("generate_image", {"prompt": "a dog"}),
+        ("edit_image", {"image": "$1", "instruction": "make it rain"}),
+        ("answer_question", {"image": "last", "question": "wet?"}),
+        ("edit_image", {"image": "#1", "instruction": "make it red"}),
+        ("undo", {}),
+    )
+    several = plan(scripted, "do much")
+    assert several.tool == "plan"
+    assert steps(several) == [
+        ("generate", (), "a dog"),
+        ("edit", ("$1",), "make it rain"),
+        ("ask", ("$2",), "wet?"),
+        ("edit", (1,), "make it red"),
+        ("undo", (), ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [("fly_away", {})],
+        [("generate_image", {})],
+        [("generate_image", {"prompt": ""})],
+        [("generate_image", {"prompt": 5})],
+        [("generate_image", {"prompt": "a cat", "price": 1})],
+        [("edit_image", {"image": "last"})],
+        [("edit_image", {"image": "$1", "instruction": "rain"})],
+        [("generate_image", {"prompt": "a cat"}), ("edit_image", {"image": "$2", "instruction": "rain"})],
+        [("undo", {}), ("edit_image", {"image": "$1", "instruction": "rain"})],
+        [("generate_image", {"prompt": "a cat"})] * (MAX_PLAN_STEPS + 1),
+    ],
+)
+def test_a_plan_that_does_not_hold_becomes_one_question_and_no_steps(
+    scripted: ScriptedRuntime, calls: list[tuple[str, dict[str, Any]]]
+) -> None:
+    scripted.will_call(*calls)
+    made = plan(scripted, "do something")
+    assert (made.tool, made.steps) == ("clarify", ())
+    assert made.clarify is not None
+    assert made.clarify.endswith("?")
+
+
+def test_text_without_a_call_is_chat_but_an_unreadable_call_is_not(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("Hello! I draw.")
+    assert plan(scripted, "hi") == Plan(tool="chat", chat="Hello! I draw.")
+    scripted.will_say('{"name": "generate', raw='<tool_call>\n{"name": "generate')
+    assert plan(scripted, "draw").tool == "clarify"
+    scripted.will_say("")
+    assert plan(scripted, "draw").tool == "clarify"
+
+
+def test_an_unclear_image_is_asked_about_before_anything_is_done(scripted: ScriptedRuntime) -> None:
+    scripted.will_call(
+        ("generate_image", {"prompt": "a dog"}), ("edit_image", {"image": "#7", "instruction": "rain"})
+    )
+    made = plan(scripted, "draw a dog, and rain in #7")
+    assert (made.tool, made.steps, made.candidates) == ("clarify", (), (1, 2, 3))
+    assert made.clarify is not None
+    assert "There is no #7" in made.clarify
+
+
+def test_what_the_planner_does_not_understand_it_asks_about(scripted: ScriptedRuntime) -> None:
+    scripted.will_call(("clarify", {"about": "it"}))
+    asked = plan(scripted, "do it").clarify
+    assert asked is not None
+    assert "“it”" in asked
+    for about in ({}, {"about": "unclear"}, {"about": "unknown"}):
+        scripted.will_call(("clarify", about))
+        other = plan(scripted, "弄一下").clarify
+        assert other is not None
+        assert other.startswith("你想让我做什么")
+
+
+def test_an_unknown_word_that_stops_the_planner_is_named_with_what_can_be_drawn(
+    scripted: ScriptedRuntime,
+) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_call(("clarify", {"about": "ferrari"}))
+    asked = plan(scripted, "draw a Ferrari on the beach", EMPTY).clarify
+    assert asked == (
+        "I do not know “ferrari”. I can draw characters: robot and cat; settings: beach; "
+        "colours: blue and red. What shall it be?"
+    )
+
+
+def test_a_drawing_of_nobody_known_is_asked_about_where_a_word_is_unknown(scripted: ScriptedRuntime) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_draw("someone on the beach")
+    asked = plan(scripted, "a Ferrari on the beach", EMPTY).clarify
+    assert asked is not None
+    assert "“ferrari”" in asked
+
+
+def test_an_unknown_word_is_explained_in_the_persons_language(scripted: ScriptedRuntime) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_call(("clarify", {"about": "dragon"}))
+    asked = plan(scripted, "画一只恐龙", EMPTY).clarify
+    assert asked == ("我不认识“恐龙”。我会画的有：角色：机器人、猫；地点：沙滩；颜色：蓝色、红色。想画什么？")
+
+
+def test_an_unknown_word_beside_a_good_plan_is_only_reported(scripted: ScriptedRuntime) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_draw("a cat on the beach")
+    made = plan(scripted, "draw a cat on the beach, majestic")
+    assert (made.tool, made.left_out) == ("generate", ("majestic",))
+
+
+def test_a_question_may_hold_any_word(scripted: ScriptedRuntime) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_answer("last", "is it a Ferrari?")
+    made = plan(scripted, "is it a Ferrari?")
+    assert (made.tool, made.left_out) == ("ask", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/generate a robot", [("generate", (), "a robot")]),
+        ("/GENERATE a robot", [("generate", (), "a robot")]),
+        ("/画一只猫", [("generate", (), "一只猫")]),
+        ("/ask what is it?", [("ask", (3,), "what is it?")]),
+        ("/ask #1, #2 which is older?", [("ask", (1, 2), "which is older?")]),
+        ("/问 这是什么", [("ask", (3,), "这是什么")]),
+        ("/edit #2 make it blue", [("edit", (2,), "make it blue")]),
+        ("/改成下雨", [("edit", (3,), "成下雨")]),
+        ("/undo", [("undo", (), "")]),
+        ("/撤销", [("undo", (), "")]),
+        ("/redo", [("undo", (), "redo")]),
+        ("/vary #1", [("generate", (1,), "a robot")]),
+        ("/再画 #1", [("generate", (1,), "a robot")]),
+        ("/vary", [("edit", (2,), "make it rain")]),
+    ],
+)
+def test_a_slash_command_is_done_as_it_stands_without_the_planner(
+    scripted: ScriptedRuntime, text: str, expected: list[Any]
+) -> None:
+    assert steps(plan(scripted, text)) == expected
+    assert scripted.plan_requests == []
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("/generate", "What shall I draw?"),
+        ("/ask #2", "What would you like to know about #2?"),
+        ("/edit", "What should change in #3?"),
+        ("/edit #8 blue", "There is no #8"),
+        ("/dance now", "no command /dance"),
+        ("/undoing", "no command /undoing"),
+        ("/", "no command /"),
+    ],
+)
+def test_an_incomplete_command_is_asked_about(scripted: ScriptedRuntime, text: str, part: str) -> None:
+    made = plan(scripted, text)
+    assert made.tool == "clarify"
+    assert made.clarify is not None
+    assert part in made.clarify
+    assert scripted.plan_requests == []
+
+
+def test_a_button_works_on_its_own_image(scripted: ScriptedRuntime) -> None:
+    album = Album(ALBUM.images, (1,), 3)
+    assert steps(plan(scripted, "", album, command="vary")) == [("generate", (1,), "a robot")]
+    assert steps(plan(scripted, "bluer", album, command="edit")) == [("edit", (1,), "bluer")]
+
+
+def test_an_upload_cannot_be_varied(scripted: ScriptedRuntime) -> None:
+    uploaded = plan(scripted, "/vary", Album((image(1, "", "upload"),), (), 1)).clarify
+    assert uploaded is not None
+    assert "picture you gave me" in uploaded
+
+
+def test_a_region_goes_with_the_edit_only(scripted: ScriptedRuntime) -> None:
+    scripted.will_call(
+        ("edit_image", {"image": "last", "instruction": "rain"}),
+        ("answer_question", {"image": "last", "question": "wet?"}),
+    )
+    made = plan(scripted, "rain there, is it wet?", region=(0, 0, 4, 4))
+    assert [step.region for step in made.steps] == [(0, 0, 4, 4), None]
+
+
+def test_a_picture_without_words_is_acknowledged_without_the_model(scripted: ScriptedRuntime) -> None:
+    made = plan(scripted, "", Album(ALBUM.images, (4,), 3))
+    assert made.tool == "chat"
+    assert made.chat is not None
+    assert "#4" in made.chat
+    assert scripted.plan_requests == []
+
+
+def test_a_bare_number_answers_which_one_and_the_earlier_message_is_done(scripted: ScriptedRuntime) -> None:
+    scripted.will_edit("the cat", "make it blue")
+    asked = OpenQuestion("make the cat blue", (2, 3))
+    made = plan(scripted, "#2", open_question=asked)
+    assert scripted.plan_requests[0].message == "make the cat blue"
+    assert steps(made) == [("edit", (2,), "make it blue")]
+
+
+@pytest.mark.parametrize("number", ["2", "#2"])
+def test_a_number_that_does_not_exist_is_settled_by_one_that_was_offered(
+    scripted: ScriptedRuntime, number: str
+) -> None:
+    scripted.will_edit("#9", "make it blue")
+    made = plan(scripted, number, open_question=OpenQuestion("make #9 blue", (1, 2, 3)))
+    assert steps(made) == [("edit", (2,), "make it blue")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (OpenQuestion("/edit #9 make it blue", (1, 2)), [("edit", (2,), "make it blue")]),
+        (OpenQuestion("#9 make it blue", (1, 2), "edit"), [("edit", (2,), "make it blue")]),
+        (OpenQuestion("#9 what is it?", (1, 2), "ask"), [("ask", (2,), "what is it?")]),
+    ],
+)
+def test_the_command_of_a_message_that_was_asked_back_is_kept(
+    scripted: ScriptedRuntime, asked: OpenQuestion, expected: list[Any]
+) -> None:
+    assert steps(plan(scripted, "2", open_question=asked)) == expected
+    assert scripted.plan_requests == []
+
+
+def test_another_command_is_no_answer_to_a_question_back(scripted: ScriptedRuntime) -> None:
+    made = plan(scripted, "2", command="generate", open_question=OpenQuestion("/edit #9 blue", (1, 2)))
+    assert steps(made) == [("generate", (), "2")]
+
+
+@pytest.mark.parametrize("name", ["last", "the picture"])
+def test_what_an_undo_makes_current_is_not_guessed(scripted: ScriptedRuntime, name: str) -> None:
+    edit = ("edit_image", {"image": name, "instruction": "make it snow"})
+    scripted.will_call(("undo", {}), edit)
+    made = plan(scripted, "undo that and make it snow")
+    assert (made.tool, made.steps) == ("clarify", ())
+    scripted.will_call(("undo", {}), ("generate_image", {"prompt": "a dog"}), edit)
+    assert plan(scripted, "undo, draw a dog, make it snow").steps[-1].sources == ("$2",)
+    scripted.will_call(("undo", {}), ("edit_image", {"image": "#1", "instruction": "make it snow"}))
+    assert plan(scripted, "undo that and make #1 snowy").steps[-1].sources == (1,)
+
+
+def test_a_bare_number_that_was_not_offered_is_a_message_of_its_own(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("One what?")
+    plan(scripted, "1", open_question=OpenQuestion("make the cat blue", (2, 3)))
+    assert scripted.plan_requests[0].message == "1"
+
+
+def test_a_model_that_cannot_plan_is_steered_by_commands(scripted: ScriptedRuntime) -> None:
+    scripted.capabilities = scripted.capabilities.model_copy(update={"plan": False})
+    made = plan(scripted, "draw a cat")
+    assert made.clarify is not None
+    assert "/generate" in made.clarify
+    assert scripted.plan_requests == []
+
+
+def test_a_number_written_out_that_does_not_exist_is_asked_back_without_the_model(
+    scripted: ScriptedRuntime,
+) -> None:
+    made = plan(scripted, "What is in #7?")
+    assert made.tool == "clarify"
+    assert made.clarify
+    assert "#7" in made.clarify
+    assert scripted.plan_requests == []
+
+
+def test_a_number_written_out_wins_over_what_the_planner_made_of_it(scripted: ScriptedRuntime) -> None:
+    scripted.will_edit("last", "make it rain")
+    assert steps(plan(scripted, "make #1 rainy")) == [("edit", (1,), "make it rain")]

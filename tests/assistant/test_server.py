@@ -1,0 +1,74 @@
+"""Where the page listens, and the key it signs its visitor in with."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from assistant.server import CannotServe, listen, sign_in_secret, unusable_upload
+
+
+def test_it_listens_on_any_free_port_of_this_machine() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+        assert listener.getsockname()[1] > 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.5", "example.org"])
+def test_it_does_not_listen_where_others_could_reach_it(host: str) -> None:
+    with pytest.raises(CannotServe, match=r"127\.0\.0\.1"):
+        listen(host, 0)
+
+
+def test_a_port_that_is_taken_is_named_with_another_to_try() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CannotServe, match=f"{port} is taken.*--port {port + 1}"):
+            listen("127.0.0.1", port)
+
+
+def test_after_the_last_port_none_above_it_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: object) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr(socket.socket, "listen", taken)
+    with pytest.raises(CannotServe, match=r"65535 is taken.*--port 0$"):
+        listen("127.0.0.1", 65535)
+
+
+def test_a_port_that_is_not_allowed_is_not_called_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", forbidden)
+    with pytest.raises(CannotServe, match="port 80: Permission denied"):
+        listen("127.0.0.1", 80)
+
+
+def test_only_a_failed_upload_is_told_as_an_empty_file() -> None:
+    app = FastAPI()
+    app.add_exception_handler(ValueError, unusable_upload)
+
+    @app.post("/project/file")
+    @app.get("/project/threads")
+    async def fail() -> None:
+        raise ValueError("anything")
+
+    page = TestClient(app, raise_server_exceptions=False)
+    assert page.post("/project/file").json() == {"detail": "the file is empty"}
+    assert page.get("/project/threads").status_code == 500
+
+
+def test_the_sign_in_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    first = sign_in_secret(tmp_path / "data")
+    assert len(first) == 64
+    assert sign_in_secret(tmp_path / "data") == first
+    assert sign_in_secret(tmp_path / "other") != first
+    (file,) = (tmp_path / "data").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
