@@ -28,7 +28,7 @@ from assistant.planning.message import attached_numbers, message_of
 from assistant.planning.plan import Plan
 from assistant.planning.planner import make_plan
 from assistant.planning.source_resolution import Album
-from assistant.reply import compose, failure_of, with_current_paths
+from assistant.reply import compose, failure_of
 from assistant.screen import BadMessage, check_message, ingest_all, plain
 from assistant.turn import Reply, Turn
 from assistant.turn_state import TurnRun, TurnState
@@ -124,7 +124,7 @@ class Conversation:
                     stopped = failure_of(Cancelled("Stopped.", stage="queue"), run.language)
                     done = keep_reply({"text": text, "failure": stopped}, run)
                     return Reply.model_validate(done.get("reply"))
-        return with_current_paths(Reply.model_validate(record.reply), self.store, turn.owner)
+        return Reply.model_validate(record.reply)
 
     def _run(self, state: TurnState, run: TurnRun) -> Reply:
         """Run the graph, from where it was if a crash cut it short, and forget its checkpoints."""

@@ -10,7 +10,6 @@ from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
 from flux_runtime.errors import Broken, Cancelled, Refused
 from sessions.records import ImageRecord
-from sessions.store import SessionStore
 from tools.undo import REDO
 
 
@@ -39,7 +38,7 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
         tool=_tool(plan, failure),
         steps=steps,
         answer=next((each["answer"] for each in reversed(outcomes) if each["answer"] is not None), None),
-        images=tuple(shown(image, run.store) for image in images),
+        images=tuple(shown(image) for image in images),
         candidates=_candidates(plan, run),
         head=head.n if head else None,
         session=run.session.name,
@@ -50,12 +49,11 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
     )
 
 
-def shown(image: ImageRecord, store: SessionStore) -> ReplyImage:
+def shown(image: ImageRecord) -> ReplyImage:
     """A stored image as a channel shows it."""
     return ReplyImage(
         n=image.n,
         id=image.id,
-        path=str(store.images.path(image.owner, image.id).resolve()),
         op=image.op,
         parents=tuple(ReplyParent(n=parent.n, role=parent.role) for parent in image.parents),
         seed=image.seed,
@@ -65,18 +63,6 @@ def shown(image: ImageRecord, store: SessionStore) -> ReplyImage:
         caption=image.caption,
         receipt=image.receipt,
     )
-
-
-def with_current_paths(reply: Reply, store: SessionStore, owner: str) -> Reply:
-    """A stored reply shown again: the data folder may have moved since."""
-
-    def current(images: tuple[ReplyImage, ...]) -> tuple[ReplyImage, ...]:
-        return tuple(
-            image.model_copy(update={"path": str(store.images.path(owner, image.id).resolve())})
-            for image in images
-        )
-
-    return reply.model_copy(update={"images": current(reply.images), "candidates": current(reply.candidates)})
 
 
 def _tool(plan: Plan | None, failure: Failure | None) -> PlanTool:
@@ -112,7 +98,7 @@ def _candidates(plan: Plan | None, run: TurnRun) -> tuple[ReplyImage, ...]:
     wanted = plan.candidates if plan else ()
     if not wanted:
         return ()
-    return tuple(shown(image, run.store) for image in run.store.images.of(run.session) if image.n in wanted)
+    return tuple(shown(image) for image in run.store.images.of(run.session) if image.n in wanted)
 
 
 def _actions(

@@ -26,6 +26,12 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _Stored(BaseModel):
+    """Base of what is kept with a turn: another version that reads it ignores what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
 class Turn(_Frozen):
     """One message. None leaves a setting to the assistant or the model; sizes and boxes are pixels."""
 
@@ -56,19 +62,21 @@ class Turn(_Frozen):
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-class ReplyParent(_Frozen):
+class ReplyParent(_Stored):
     """The number of the image that another came from, and what it was to it."""
 
     n: int
     role: Role
 
 
-class ReplyImage(_Frozen):
-    """An image as a channel shows it; `caption` is its alternative text, `path` its PNG's absolute path."""
+class ReplyImage(_Stored):
+    """An image as a channel shows it; `caption` is its alternative text.
+
+    Its bytes are asked of the store by `id`, so that no channel hands a path of this machine to anybody.
+    """
 
     n: int
     id: str
-    path: str
     op: Operation
     parents: tuple[ReplyParent, ...]
     seed: int | None
@@ -79,7 +87,7 @@ class ReplyImage(_Frozen):
     receipt: dict[str, Any] | None
 
 
-class Action(_Frozen):
+class Action(_Stored):
     """A button: pressed, it sends `Turn(command=..., reply_to=image, text=text)`.
 
     "ask" and "edit" come without a text: the person says what, and the image is already chosen.
@@ -91,7 +99,7 @@ class Action(_Frozen):
     text: str = ""
 
 
-class ReplyError(_Frozen):
+class ReplyError(_Stored):
     """Why a turn did not do all it should; `message` is a sentence for a person."""
 
     code: str
@@ -99,7 +107,7 @@ class ReplyError(_Frozen):
     message: str
 
 
-class Reply(_Frozen):
+class Reply(_Stored):
     """What came of a turn. `text` says it all in words, failures included."""
 
     text: str

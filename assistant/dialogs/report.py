@@ -44,17 +44,17 @@ def _script(script: PlayedScript) -> str:
 
 
 def _turn(turn: PlayedTurn) -> str:
-    pictures = "".join(_picture(image) for image in turn.reply.images)
+    pictures = "".join(_picture(image, turn.pictures[image.n]) for image in turn.reply.images)
     checks = "".join(_check(check) for check in turn.checks)
     return (
         f'<p class="said">{escape(turn.user)}</p><p>{escape(turn.reply.text)}</p>{pictures}<ul>{checks}</ul>'
     )
 
 
-def _picture(image: ReplyImage) -> str:
+def _picture(image: ReplyImage, file: Path) -> str:
     parents = ", ".join(f"#{parent.n}" for parent in image.parents)
     made = f"#{image.n} {image.op}{f' of {parents}' if parents else ''}, seed {image.seed}"
-    inline = base64.b64encode(Path(image.path).read_bytes()).decode()
+    inline = base64.b64encode(file.read_bytes()).decode()
     picture = f'<img src="data:image/png;base64,{inline}" alt="{escape(image.caption)}">'
     return f"<figure>{picture}<figcaption>{escape(made)}</figcaption></figure>"
 

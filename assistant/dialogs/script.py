@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.conversation import Conversation
-from assistant.turn import Reply, Turn
+from assistant.turn import LOCAL_OWNER, Reply, Turn
 from flux_runtime.errors import TryOther
 from flux_runtime.interface import AnswerRequest, Runtime
 
@@ -95,6 +95,8 @@ class PlayedTurn(_Strict):
     user: str
     reply: Reply
     checks: tuple[Check, ...]
+    pictures: dict[int, Path] = Field(default_factory=dict)
+    """The PNG files of the pictures that the reply shows, by their numbers."""
 
 
 class PlayedScript(_Strict):
@@ -157,10 +159,11 @@ async def play(script: DialogScript, conversation: Conversation, *, session: str
         reply = await conversation.take_turn(
             Turn(text=turn.user, session=session, seed=script.seed, channel="script")
         )
-        pictures.update((image.n, Path(image.path)) for image in reply.images)
+        made = {image.n: conversation.store.images.path(LOCAL_OWNER, image.id) for image in reply.images}
+        pictures |= made
         current = pictures.get(reply.head) if reply.head is not None else None
         checks = await asyncio.to_thread(lambda: tuple(_checks(turn.expect, reply, current, runtime)))  # noqa: B023
-        played.append(PlayedTurn(user=turn.user, reply=reply, checks=checks))
+        played.append(PlayedTurn(user=turn.user, reply=reply, checks=checks, pictures=made))
     return PlayedScript(name=script.name, turns=tuple(played))
 
 

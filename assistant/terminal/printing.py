@@ -1,29 +1,62 @@
 """What the command line prints: replies, plans and tables for people, JSON for programs, progress for both.
 
-With JSON, standard output holds JSON and nothing else; progress always goes to standard error.
+With JSON, standard output holds JSON and nothing else; progress always goes to standard error. No character
+can fail to be printed: where the output is not UTF-8, what it lacks is written as an escape.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from assistant.planning.plan import Plan
-from assistant.turn import Reply, ReplyImage
+from assistant.turn import Reply
 from flux_runtime.catalogue import CatalogueEntry
 from flux_runtime.interface import Event, Finished, Queued, Step
 from sessions.records import History
+
+_WIDEST = 10_000
+"""Characters; rich would fold a table to the terminal's width, or to 80 where there is none."""
 
 if TYPE_CHECKING:
     from assistant.dialogs.script import PlayedScript
     from assistant.terminal.doctor import Finding
 
 
+def prepare_streams() -> None:
+    """Let nothing that is read or printed end the command: undecodable bytes in, unknown characters out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+
+
+def is_text(words: str) -> bool:
+    """Whether words that came as bytes could be decoded; those that could not hold lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in words)
+
+
 def print_json(value: Any) -> None:
-    """One line of JSON on standard output."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One line of JSON on standard output, in ASCII where that is not UTF-8."""
+    print(json.dumps(value, ensure_ascii=not _takes_unicode()), flush=True)
+
+
+def _takes_unicode() -> bool:
+    try:
+        return codecs.lookup(sys.stdout.encoding).name in ("utf-8", "utf-16", "utf-32")
+    except (LookupError, TypeError):
+        return False
 
 
 def print_error(error: Exception, *, as_json: bool) -> None:
@@ -35,10 +68,18 @@ def print_error(error: Exception, *, as_json: bool) -> None:
         print(error, file=sys.stderr, flush=True)
 
 
-def print_reply(reply: Reply) -> None:
+def print_reply(reply: Reply, path_of: Callable[[str], Path], *, as_json: bool) -> None:
+    """The reply with its pictures' files; `path_of` gives the file of a picture's id."""
+    files = {image.id: str(path_of(image.id).resolve()) for image in reply.images}
+    if as_json:
+        answer = reply.as_json()
+        for image in answer.get("images", ()):
+            image["path"] = files[image["id"]]
+        print_json(answer)
+        return
     print(reply.text)
     for image in reply.images:
-        print(f"  #{image.n}  {image.path}")
+        print(f"  #{image.n}  {files[image.id]}")
     sys.stdout.flush()
 
 
@@ -51,7 +92,8 @@ def print_plan(plan: Plan) -> None:
     sys.stdout.flush()
 
 
-def print_history(history: History, images: Sequence[ReplyImage]) -> None:
+def print_history(history: History, images: Sequence[Mapping[str, Any]]) -> None:
+    """Turns, then a table of `images`, each a `ReplyImage` as JSON with the `path` of its file."""
     print(f"{history.session.title or history.session.name}\n")
     for turn in history.turns:
         print(f"> {turn.text}\n  {(turn.reply or {}).get('text') or turn.status}")
@@ -118,10 +160,13 @@ def print_benchmark(figures: dict[str, Any]) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
-    """Columns as wide as their longest cell."""
-    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    """Columns as wide as their longest cell, however narrow the terminal: a path must stay in one piece."""
+    table = Table(*header, box=None, padding=(0, 2, 0, 0), header_style="", pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    laid_out = io.StringIO()
+    Console(file=laid_out, width=_WIDEST, color_system=None).print(table)
+    print("\n".join(line.rstrip() for line in laid_out.getvalue().splitlines()))
 
 
 def note(text: str) -> None:
@@ -153,9 +198,9 @@ def _overwrite(text: str) -> None:
     print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _image_row(image: ReplyImage, head: int | None) -> tuple[str, ...]:
-    parents = ", ".join(f"#{parent.n}" for parent in image.parents)
-    return ("*" if image.n == head else "", f"#{image.n}", image.op, parents, image.path)
+def _image_row(image: Mapping[str, Any], head: int | None) -> tuple[str, ...]:
+    parents = ", ".join(f"#{parent['n']}" for parent in image["parents"])
+    return ("*" if image["n"] == head else "", f"#{image['n']}", image["op"], parents, image["path"])
 
 
 def _leaves(path: str, value: Any) -> Iterable[tuple[str, Any]]:
