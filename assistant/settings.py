@@ -1,11 +1,15 @@
-"""Settings of the assistant: environment variables FLUX_ASSISTANT_*; values given in code win over them."""
+"""Settings of the assistant: environment variables FLUX_ASSISTANT_*; values given in code win over them.
+
+A variable that is blank counts as unset, and `~` stands for the home folder in every one of them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,3 +26,19 @@ class Settings(BaseSettings):
     """Where the chat page listens."""
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_a_shell_would_read_it(cls, given: dict[str, Any]) -> dict[str, Any]:
+        written = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+        return {name: _at_home(value) for name, value in written.items() if value != ""}
+
+
+def _at_home(value: Any) -> Any:
+    """A value with its leading `~` or `~name` expanded; that of an unknown person stays as it is."""
+    if isinstance(value, str | Path) and str(value).startswith("~"):
+        try:
+            return type(value)(Path(value).expanduser())
+        except RuntimeError:
+            return value
+    return value

@@ -63,8 +63,8 @@ def find_model(name_or_path: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         UnknownModel: there is no such model here.
     """
-    wanted = str(name_or_path or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL)
-    folder = _SHIPPED.get(wanted, Path(wanted)).resolve()
+    wanted = str(name_or_path or os.environ.get(MODEL_VARIABLE, "").strip() or DEFAULT_MODEL)
+    folder = _SHIPPED.get(wanted, Path(os.path.expanduser(wanted))).resolve()
     if not (folder / "entry.json").is_file():
         raise UnknownModel(
             f"There is no model {wanted!r} here (no entry.json in {folder}).",
