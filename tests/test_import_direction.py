@@ -30,6 +30,21 @@ REACHES_RUNTIME = {
     "assistant/terminal/doctor.py": {"flux_runtime.machine"},
 }
 
+#: Rooms of assistant/ that a person meets; each only translates, so none needs another's code.
+CHANNELS = {"assistant.page", "assistant.terminal", "assistant.dialogs"}
+
+#: room or file -> what it may import of the channels; the turn itself, which is all the rest, may import none
+MAY_IMPORT_CHANNELS = {
+    "assistant/server.py": {"assistant.page"},
+    "assistant/terminal": {"assistant.terminal", "assistant.dialogs"},
+    "assistant/page": {"assistant.page"},
+    "assistant/dialogs": {"assistant.dialogs"},
+    "assistant/__main__.py": {"assistant.terminal"},
+}
+
+#: All that planning may know of assistant/: how a turn looks and what is said, not how it is run.
+PLANNING_KNOWS = {"assistant.planning", "assistant.phrases", "assistant.turn"}
+
 #: library -> the only folder that may import it
 HOMES = {
     "torch": "flux_runtime",
@@ -94,6 +109,29 @@ def test_only_wiring_builds_the_runtime() -> None:
                 for module in _imports(path)
                 if module.split(".")[0] == "flux_runtime" and module not in CONTRACT | allowed
             ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_turn_knows_no_channel_and_a_channel_no_other() -> None:
+    wrong = []
+    for path in _python_files("assistant"):
+        name = path.relative_to(ROOT)
+        allowed = MAY_IMPORT_CHANNELS.get(str(name)) or MAY_IMPORT_CHANNELS.get(str(name.parent), set())
+        wrong += [
+            f"{name} imports {module}"
+            for module in _imports(path)
+            if (room := ".".join(module.split(".")[:2])) in CHANNELS and room not in allowed
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_planning_knows_nothing_of_how_a_turn_is_run() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in _python_files("assistant/planning")
+        for module in _imports(path)
+        if module.startswith("assistant.") and ".".join(module.split(".")[:2]) not in PLANNING_KNOWS
+    ]
     assert not wrong, "\n".join(wrong)
 
 
