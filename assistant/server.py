@@ -1,4 +1,4 @@
-"""The chat page as a web server on this machine: guard, health checks, pictures, and Chainlit behind them.
+"""The assistant as a web server on this machine: guard, health checks, pictures, and the chat page mounted.
 
 It draws nothing and knows no conversation; what happens on the page is in page/app.py.
 """
@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import secrets
-import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -19,18 +18,17 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 
 from assistant.page.guard import LOOPBACK_HOSTS, PageGuard
-from assistant.page.instance import close_page, is_ready, page_conversation, page_store
+from assistant.page.mount import Page
+from assistant.service import Service
 from assistant.settings import Settings
 from flux_runtime.errors import TryOther
+from flux_runtime.interface import Runtime
 from sessions.records import NotFound
 
-_PROJECT = Path(__file__).resolve().parent.parent
-_APP = Path(__file__).with_name("page") / "app.py"
 _SHUTDOWN_SECONDS = 3
-_UPLOADS = "/project/file"
 
 _log = logging.getLogger(__name__)
 
@@ -56,32 +54,22 @@ def serve(settings: Settings) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def build_app(settings: Settings, address: str) -> FastAPI:
-    """The page's web application, for the `http://host:port` that it will be served at.
+def build_app(settings: Settings, address: str, *, runtime: Runtime | None = None) -> FastAPI:
+    """This assistant's web application, for the `http://host:port` that it will be served at.
 
-    Chainlit reads its place and its secret from the environment when it is imported, so this can be done only
-    once in a process.
+    Health checks and pictures are its own; the chat page is mounted below them. All show one service, made of
+    these settings, or of them and a model that is there already. Chainlit allows one page in a process.
     """
-    root = _chainlit_root()
-    os.environ["CHAINLIT_APP_ROOT"] = str(root)
-    os.environ["CHAINLIT_AUTH_SECRET"] = sign_in_secret(settings.data_dir)
-    from chainlit.config import config, load_module
-
-    config.project.allow_origins = [address]
-    from chainlit.auth import ensure_jwt_secret, get_current_user, get_token_from_cookies
-    from chainlit.server import app as chainlit_app
+    service = Service(settings, runtime=runtime)
+    page = Page(service, address=address, secret=sign_in_secret(settings.data_dir))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(asyncio.to_thread(_load_model))
-        yield
-        # Imported by now, with Chainlit; turns under way would else hold up the end until they are done.
-        from assistant.page.shown_turn import stop_turns
-
-        stop_turns()
+        loading = asyncio.create_task(asyncio.to_thread(_load_model, service))
+        async with page.running():
+            yield
         await loading
-        await asyncio.to_thread(close_page)
-        shutil.rmtree(root, ignore_errors=True)
+        await asyncio.to_thread(service.close)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(PageGuard)
@@ -94,61 +82,32 @@ def build_app(settings: Settings, address: str) -> FastAPI:
     @app.get("/readyz")
     async def readyz() -> PlainTextResponse:
         """The model is loaded: 200, else 503."""
-        return PlainTextResponse("ok") if is_ready() else PlainTextResponse("loading", status_code=503)
+        if service.is_ready():
+            return PlainTextResponse("ok")
+        return PlainTextResponse("loading", status_code=503)
 
     @app.get("/images/{image}.png")
     async def picture(image: str, request: Request) -> FileResponse:
         """A picture, to its owner; a foreign one does not exist."""
-        user = await get_current_user(get_token_from_cookies(request.cookies) or "")
+        owner = await page.owner_of(request)
         try:
-            path = page_store().images.path(user.identifier if user else "", image)
+            path = await asyncio.to_thread(service.store.images.path, owner or "", image)
         except NotFound:
             raise HTTPException(404, "There is no such picture.") from None
         # The bytes behind an id never change.
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/png", headers=headers)
 
-    # Chainlit says at warning level what concerns only its own developers.
-    logging.getLogger("chainlit").setLevel(logging.ERROR)
-    config.run.module_name = str(_APP)
-    load_module(config.run.module_name)
-    ensure_jwt_secret()
-    chainlit_app.add_exception_handler(ValueError, unusable_upload)
-    app.mount("/", chainlit_app)
+    app.mount("/", page.application)
     return app
 
 
-async def unusable_upload(request: Request, error: Exception) -> JSONResponse:
-    """Chainlit raises a ValueError for a file of no bytes; say so instead of failing without words.
-
-    Any other ValueError of it goes on as it was.
-    """
-    if request.url.path != _UPLOADS:
-        raise error
-    _log.info("%s: %s", request.url.path, error)
-    return JSONResponse({"detail": "the file is empty"}, status_code=400)
-
-
-def _load_model() -> None:
+def _load_model(service: Service) -> None:
     """Load early, so that the first visitor does not wait; whoever needs the model hears of a failure."""
     try:
-        page_conversation()
+        service.conversation()
     except Exception:
         _log.exception("the model could not be loaded")
-
-
-def _chainlit_root() -> Path:
-    """A folder of this process's own with the page's configuration, words and pictures.
-
-    Chainlit writes beside its configuration and empties a folder there when it stops; two pages at once, or a
-    read-only installation, must not meet in one place.
-    """
-    root = Path(tempfile.mkdtemp(prefix="flux-assistant-page-"))
-    for folder in (".chainlit", "public"):
-        shutil.copytree(_PROJECT / folder, root / folder)
-    for words in _PROJECT.glob("chainlit*.md"):
-        shutil.copy(words, root)
-    return root
 
 
 def sign_in_secret(data_dir: Path) -> str:

@@ -13,13 +13,15 @@ def open_store(settings: Settings) -> SessionStore:
     return SessionStore(settings.data_dir)
 
 
-def build_conversation(settings: Settings, *, runtime: Runtime | None = None) -> Conversation:
-    """A conversation over the settings' data folder and model, or over a runtime that is there already.
+def build_conversation(
+    settings: Settings, *, store: SessionStore | None = None, runtime: Runtime | None = None
+) -> Conversation:
+    """A conversation over the settings' data folder and model, or over a store and a runtime that are there.
 
     Raises:
         FluxRuntimeError: the model is unknown or cannot be loaded.
     """
-    return Conversation(open_store(settings), runtime or build_runtime(settings), settings.data_dir)
+    return Conversation(store or open_store(settings), runtime or build_runtime(settings), settings.data_dir)
 
 
 def build_runtime(settings: Settings) -> Runtime:

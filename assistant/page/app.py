@@ -16,7 +16,7 @@ from chainlit.types import ThreadDict
 from starlette.datastructures import Headers
 
 from assistant.page.history import ChatHistory, reply_message
-from assistant.page.instance import page_conversation, page_store
+from assistant.page.served import service
 from assistant.page.shown_turn import BUTTON, ShownTurn, send_buttons, stop_turns
 from assistant.page.words import PageWords, words_for
 from assistant.turn import LOCAL_OWNER, Action, Command, Reply, Turn
@@ -36,7 +36,7 @@ async def sign_in(headers: Headers) -> cl.User | None:
 
 @cl.data_layer
 def history() -> ChatHistory:
-    return ChatHistory(page_store(), LOCAL_OWNER)
+    return ChatHistory(service().store, LOCAL_OWNER)
 
 
 @cl.set_starters
@@ -55,7 +55,7 @@ async def begin() -> None:
 @cl.on_chat_resume
 async def resume(thread: ThreadDict) -> None:
     await _set_up()
-    turns = page_store().history(LOCAL_OWNER, thread["id"]).turns
+    turns = (await asyncio.to_thread(service().store.history, LOCAL_OWNER, thread["id"])).turns
     if turns and turns[-1].reply:
         last = Reply.model_validate(turns[-1].reply)
         await send_buttons(last.actions, reply_message(turns[-1].id))
@@ -144,7 +144,7 @@ def _seed(settings: dict) -> int | None:
 
 
 async def _show(turn: Turn) -> None:
-    await ShownTurn(_words()).run(page_conversation, turn)
+    await ShownTurn(_words()).run(service().conversation, turn)
 
 
 @cl.on_settings_update
@@ -169,7 +169,7 @@ async def _set_up() -> None:
             for command, what in words.commands.items()
         ]
     )
-    able = (await asyncio.to_thread(page_conversation)).runtime.capabilities
+    able = (await asyncio.to_thread(service().conversation)).runtime.capabilities
     sizes = [f"{width}×{height}" for width, height in able.sizes or (able.default_size,)]
     await cl.ChatSettings(
         [

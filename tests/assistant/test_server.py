@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from assistant.server import CannotServe, listen, sign_in_secret, unusable_upload
+from assistant.page.mount import unusable_upload
+from assistant.server import CannotServe, listen, sign_in_secret
 
 
 def test_it_listens_on_any_free_port_of_this_machine() -> None:

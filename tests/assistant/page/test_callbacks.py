@@ -6,7 +6,7 @@ import asyncio
 import copy
 import importlib.util
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,9 @@ from chainlit.config import config
 from chainlit.context import init_http_context
 
 from assistant.conversation import Conversation
+from assistant.page import served
+from assistant.service import Service
+from assistant.settings import Settings
 from assistant.turn import Action
 from flux_runtime.errors import BadCheckpoint
 
@@ -27,10 +30,16 @@ APP = Path(__file__).parents[3] / "assistant" / "page" / "app.py"
 
 
 @pytest.fixture
-def page(conversation: Conversation, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The app file as Chainlit runs it, over the test's conversation; what it registers is forgotten."""
-    monkeypatch.setattr("assistant.page.instance.page_store", lambda: conversation.store)
-    monkeypatch.setattr("assistant.page.instance.page_conversation", lambda: conversation)
+def service(tmp_path: Path, scripted: ScriptedRuntime) -> Iterator[Service]:
+    opened = Service(Settings(data_dir=tmp_path / "data"), runtime=scripted)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(service: Service, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The app file as Chainlit runs it, over the test's service; what it registers is forgotten."""
+    monkeypatch.setattr(served, "_given", [service])
     monkeypatch.setattr(config, "code", copy.copy(config.code))
     monkeypatch.setattr("chainlit.data._data_layer", None)
     spec = importlib.util.spec_from_file_location("page_of_test", APP)
@@ -96,20 +105,21 @@ def test_another_button_makes_the_one_before_it_be_forgotten(
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_told_under_the_message(
-    page: ModuleType, monkeypatch: pytest.MonkeyPatch, error: Exception, part: str
+    page: ModuleType, service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception, part: str
 ) -> None:
     def cannot_load() -> None:
         raise error
 
-    monkeypatch.setattr(page, "page_conversation", cannot_load)
+    monkeypatch.setattr(service, "conversation", cannot_load)
     (reply,) = _replies(_say(page, "a robot"))
     assert reply.startswith(part)
 
 
 def test_stop_is_answered_also_while_the_model_is_loaded(
-    page: ModuleType, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+    page: ModuleType, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loading, loaded = threading.Event(), threading.Event()
+    conversation = service.conversation()
 
     def load() -> Conversation:
         loading.set()
@@ -124,6 +134,6 @@ def test_stop_is_answered_also_while_the_model_is_loaded(
         loaded.set()
         await saying
 
-    monkeypatch.setattr(page, "page_conversation", load)
+    monkeypatch.setattr(service, "conversation", load)
     (reply,) = _replies(say_and_stop())
     assert reply.startswith("Stopped.")

@@ -1,0 +1,99 @@
+"""Chainlit made a part of our server: its folder, its secret, its application, and who is signed in.
+
+Chainlit reads its folder and its secret from the environment when it is imported, so a process can have one
+page.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from assistant.page import served
+from assistant.service import Service
+
+_APP = Path(__file__).with_name("app.py")
+_ASSETS = Path(__file__).with_name("assets")
+_UPLOADS = "/project/file"
+
+_log = logging.getLogger(__name__)
+
+
+class Page:
+    """The chat page over a service, ready to be mounted.
+
+    Args:
+        service: the history and the conversation that it shows.
+        address: `http://host:port` that browsers will know it by.
+        secret: what sign-in cookies are made with.
+    """
+
+    application: FastAPI
+
+    def __init__(self, service: Service, *, address: str, secret: str) -> None:
+        self._folder = _own_folder()
+        os.environ["CHAINLIT_APP_ROOT"] = str(self._folder)
+        os.environ["CHAINLIT_AUTH_SECRET"] = secret
+        served.give(service)
+        from chainlit.config import config, load_module
+
+        config.project.allow_origins = [address]
+        from chainlit.auth import ensure_jwt_secret
+        from chainlit.server import app
+
+        # Chainlit says at warning level what concerns only its own developers.
+        logging.getLogger("chainlit").setLevel(logging.ERROR)
+        config.run.module_name = str(_APP)
+        load_module(config.run.module_name)
+        ensure_jwt_secret()
+        app.add_exception_handler(ValueError, unusable_upload)
+        self.application = app
+
+    async def owner_of(self, request: Request) -> str | None:
+        """Who sent the request, if anyone is signed in."""
+        from chainlit.auth import get_current_user, get_token_from_cookies
+
+        user = await get_current_user(get_token_from_cookies(request.cookies) or "")
+        return user.identifier if user else None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While inside, the page may be used; leaving it stops the turns that it shows."""
+        # Imported by now, with Chainlit; turns under way would else hold up the end until they are done.
+        from assistant.page.shown_turn import stop_turns
+
+        try:
+            yield
+        finally:
+            stop_turns()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def unusable_upload(request: Request, error: Exception) -> JSONResponse:
+    """Chainlit raises a ValueError for a file of no bytes; say so instead of failing without words.
+
+    Any other ValueError of it goes on as it was.
+    """
+    if request.url.path != _UPLOADS:
+        raise error
+    _log.info("%s: %s", request.url.path, error)
+    return JSONResponse({"detail": "the file is empty"}, status_code=400)
+
+
+def _own_folder() -> Path:
+    """A folder of this process's own with the page's configuration, words and pictures.
+
+    Chainlit writes beside its configuration and empties a folder there when it stops; two pages at once, or a
+    read-only installation, must not meet in one place.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="flux-assistant-page-"))
+    shutil.copytree(_ASSETS, folder, dirs_exist_ok=True)
+    return folder
