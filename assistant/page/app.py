@@ -6,20 +6,23 @@ Chainlit runs this file itself and nobody may import it. It only translates; a t
 from __future__ import annotations
 
 import asyncio
+import uuid
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import chainlit as cl
 from chainlit.context import context
 from chainlit.input_widget import Select, Slider, TextInput
+from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 from starlette.datastructures import Headers
 
-from assistant.page.history import ChatHistory, reply_message
-from assistant.page.served import service
-from assistant.page.shown_turn import BUTTON, ShownTurn, send_buttons, stop_turns
+from assistant.page.history import ChatHistory
+from assistant.page.served import live, service
+from assistant.page.shown_turn import ShownTurn
+from assistant.page.turn_view import BUTTON
 from assistant.page.words import PageWords, words_for
-from assistant.turn import LOCAL_OWNER, Action, Command, Reply, Turn
+from assistant.turn import LOCAL_OWNER, Action, Command, Turn
 from flux_runtime.interface import MAX_SEED
 
 MOST_STEPS = 50
@@ -54,11 +57,14 @@ async def begin() -> None:
 
 @cl.on_chat_resume
 async def resume(thread: ThreadDict) -> None:
+    await live().has(_visitor(), thread["steps"])
     await _set_up()
-    turns = (await asyncio.to_thread(service().store.history, LOCAL_OWNER, thread["id"])).turns
-    if turns and turns[-1].reply:
-        last = Reply.model_validate(turns[-1].reply)
-        await send_buttons(last.actions, reply_message(turns[-1].id))
+
+
+@cl.on_chat_end
+async def leave() -> None:
+    """Chainlit calls this when the connection is lost too; `mount` hears when it is there again."""
+    live().leave(_visitor())
 
 
 @cl.on_message
@@ -83,21 +89,22 @@ async def press(pressed: cl.Action) -> None:
         cl.user_session.set("pending", (action.command, action.image))
         await cl.Message(content=hints[action.command].format(n=action.image)).send()
         return
-    await context.emitter.task_start()
-    try:
-        await _show(_turn(action.text, action.command, action.image))
-    finally:
-        await context.emitter.task_end()
+    await _show(_turn(action.text, action.command, action.image))
 
 
 @cl.on_stop
 async def stop() -> None:
-    """Chainlit stops waiting for a message by itself; this also stops turns that buttons began."""
-    stop_turns(context.session.id)
+    """Chainlit stops waiting for a message by itself; this also stops what buttons or other tabs began."""
+    live().stop(_visitor())
     # The turn's own message says so, in the person's language; Chainlit says it as well, in English.
     said = [message for message in cl.chat_context.get() if message.content == "Task manually stopped."]
     for message in said:
         await message.remove()
+
+
+def _visitor() -> WebsocketSession:
+    """The tab that Chainlit calls for; this page knows no other kind of visitor."""
+    return cast(WebsocketSession, context.session)
 
 
 def _words() -> PageWords:
@@ -132,7 +139,7 @@ def _turn(
         height=height,
         num_inference_steps=steps,
         preview_every=1,
-        idempotency_key=key,
+        idempotency_key=key or uuid.uuid4().hex,
         channel="chat",
     )
 
@@ -144,7 +151,7 @@ def _seed(settings: dict) -> int | None:
 
 
 async def _show(turn: Turn) -> None:
-    await ShownTurn(_words()).run(service().conversation, turn)
+    await ShownTurn(turn, _visitor(), live(), _words()).run(service().conversation)
 
 
 @cl.on_settings_update

@@ -6,6 +6,7 @@ page.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -13,12 +14,15 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from assistant.page import served
 from assistant.service import Service
+
+if TYPE_CHECKING:
+    from assistant.page.live import Live
 
 _APP = Path(__file__).with_name("app.py")
 _ASSETS = Path(__file__).with_name("assets")
@@ -42,13 +46,18 @@ class Page:
         self._folder = _own_folder()
         os.environ["CHAINLIT_APP_ROOT"] = str(self._folder)
         os.environ["CHAINLIT_AUTH_SECRET"] = secret
-        served.give(service)
         from chainlit.config import config, load_module
 
         config.project.allow_origins = [address]
         from chainlit.auth import ensure_jwt_secret
         from chainlit.server import app
 
+        from assistant.page import served
+        from assistant.page.live import Live
+
+        self._live = Live(service.store)
+        served.give(service, self._live)
+        _hear_of_connections(self._live)
         # Chainlit says at warning level what concerns only its own developers.
         logging.getLogger("chainlit").setLevel(logging.ERROR)
         config.run.module_name = str(_APP)
@@ -67,13 +76,12 @@ class Page:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While inside, the page may be used; leaving it stops the turns that it shows."""
-        # Imported by now, with Chainlit; turns under way would else hold up the end until they are done.
-        from assistant.page.shown_turn import stop_turns
-
+        watching = asyncio.create_task(self._live.watch())
         try:
             yield
         finally:
-            stop_turns()
+            watching.cancel()
+            self._live.stop()  # turns under way would else hold up the end until they are done
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -86,6 +94,19 @@ async def unusable_upload(request: Request, error: Exception) -> JSONResponse:
         raise error
     _log.info("%s: %s", request.url.path, error)
     return JSONResponse({"detail": "the file is empty"}, status_code=400)
+
+
+def _hear_of_connections(live: Live) -> None:
+    """Tell `live` of every tab that connects; Chainlit has no callback for one that comes back."""
+    from chainlit.server import sio
+    from chainlit.session import WebsocketSession
+    from chainlit.socket import connection_successful
+
+    @sio.on("connection_successful")  # pyright: ignore[reportOptionalCall]
+    async def connected(socket: str) -> None:
+        await connection_successful(socket)
+        if session := WebsocketSession.get(socket):
+            await live.join(session)
 
 
 def _own_folder() -> Path:

@@ -1,6 +1,6 @@
 """One turn on the chat page: a picture that sharpens while the model works, then the reply with its buttons.
 
-It shows what `take_turn` reports; it decides nothing and stores nothing.
+It shows what `take_turn` reports in every tab of the conversation; it decides nothing and stores nothing.
 """
 
 from __future__ import annotations
@@ -11,143 +11,109 @@ import io
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 
-import chainlit as cl
+from chainlit.utils import utc_now
 from PIL import Image
 
 from assistant.conversation import Conversation
-from assistant.page.history import image_address
+from assistant.page.live import Live, UnderWay, Visitor
+from assistant.page.turn_view import message, picture, reply_message
 from assistant.page.words import PageWords
-from assistant.turn import Action, Reply, Turn
+from assistant.turn import Reply, Turn
 from flux_runtime.errors import Broken, FluxRuntimeError
 from flux_runtime.interface import Event, Queued, Step
 
 PREVIEW_SIDE = 384
-"""Longest side in pixels of a preview: enough to watch, light enough to send at every step."""
+"""Longest side in pixels of a preview: enough to watch, light enough to send."""
 
-BUTTON = "reply-action"
-"""The name under which Chainlit calls back when a button is pressed; its payload is an `Action`."""
-
-_ICONS = {
-    "ask": "message-circle-question",
-    "edit": "wand-sparkles",
-    "vary": "dices",
-    "undo": "undo-2",
-    "redo": "redo-2",
-}
+PAINT_SECONDS = 0.1
+"""The least time between two things shown: sooner, a browser and the model only take each other's time."""
 
 _log = logging.getLogger(__name__)
 
 
-#: Chainlit session -> what stops each of its turns that are under way
-_under_way: dict[str, set[threading.Event]] = {}
-
-
-def stop_turns(session: str | None = None) -> None:
-    """Stop the models of a Chainlit session's turns, or of all sessions', between two steps."""
-    for each in [session] if session else list(_under_way):
-        for cancel in _under_way.get(each, ()):
-            cancel.set()
-
-
 class ShownTurn:
-    """The message of one turn."""
+    """A turn with an idempotency key, begun in a visitor's tab."""
 
-    def __init__(self, words: PageWords) -> None:
+    def __init__(self, turn: Turn, visitor: Visitor, live: Live, words: PageWords) -> None:
+        assert turn.idempotency_key
+        self._turn = turn
+        self._key = turn.idempotency_key
+        self._visitor = visitor
+        self._live = live
         self._words = words
-        self._message = cl.Message(content=words.thinking)
-        self._picture: cl.Image | None = None
+        self._newest: Queued | Step | None = None
+        self._heard = asyncio.Event()
 
-    async def run(self, load: Callable[[], Conversation], turn: Turn) -> None:
+    async def run(self, load: Callable[[], Conversation]) -> None:
         """Take the turn and show it until there is a reply, also when that is a failure or a stop.
 
         `load` gives the conversation, and may block or fail where its model is not loaded yet.
         """
-        session, cancel = cl.context.session.id, threading.Event()
-        _under_way.setdefault(session, set()).add(cancel)
+        turn, cancel = self._turn, threading.Event()
+        shown = [message(turn.session, reply_message(self._key), self._words.thinking, at=utc_now())]
+        if turn.text:
+            shown.insert(0, message(turn.session, self._key, turn.text, at=utc_now(), by=turn.owner))
+        under_way = UnderWay(cancel, shown)
+        await self._live.begin(self._visitor, self._key, under_way, uploads=bool(turn.attachments))
+        reference = secrets.token_hex(4)
+        reply: Reply | str = self._words.failed.format(reference=reference)
         try:
-            await self._take(load, turn, cancel)
-        finally:
-            _under_way[session].discard(cancel)
-            if not _under_way[session]:
-                del _under_way[session]
-
-    async def _take(self, load: Callable[[], Conversation], turn: Turn, cancel: threading.Event) -> None:
-        await self._message.send()
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        def hear(event: Event) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, event)
-
-        async def work() -> Reply:
-            conversation = await asyncio.to_thread(load)
-            return await conversation.take_turn(turn, on_event=hear, cancel=cancel)
-
-        showing = asyncio.create_task(self._show_progress(events))
-        working = asyncio.create_task(work())
-        reply, reference = None, secrets.token_hex(4)
-        failed = self._words.failed.format(reference=reference)
-        try:
-            reply = await _to_the_end(working, cancel)
+            reply = await self._take(load, cancel)
         except Exception as error:
             _log.exception("a turn failed, reference %s", reference)
             if isinstance(error, FluxRuntimeError) and error.code != Broken.code:
-                failed = str(error)
+                reply = str(error)
         finally:
-            events.put_nowait(None)
-        await showing
-        if reply:
-            await self._show(reply)
-        else:
-            await self._say(failed)
+            await self._live.end(self._visitor, self._key, reply)
 
-    async def _show_progress(self, events: asyncio.Queue[Event | None]) -> None:
-        while (event := await events.get()) is not None:
+    async def _take(self, load: Callable[[], Conversation], cancel: threading.Event) -> Reply:
+        loop = asyncio.get_running_loop()
+
+        def hear(event: Event) -> None:
+            loop.call_soon_threadsafe(self._hear, event)
+
+        async def work() -> Reply:
+            conversation = await asyncio.to_thread(load)
+            return await conversation.take_turn(self._turn, on_event=hear, cancel=cancel)
+
+        showing = asyncio.create_task(self._show_progress())
+        try:
+            return await _to_the_end(asyncio.create_task(work()), cancel)
+        finally:
+            showing.cancel()
+            with suppress(asyncio.CancelledError):
+                await showing
+
+    def _hear(self, event: Event) -> None:
+        """Keep the newest event that is shown; with a step, also a preview that has not been shown yet."""
+        if not isinstance(event, Queued | Step):
+            return
+        before = self._newest
+        if isinstance(event, Step) and isinstance(before, Step) and event.preview is None:
+            event = event.model_copy(update={"preview": before.preview})
+        self._newest = event
+        self._heard.set()
+
+    async def _show_progress(self) -> None:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            event, self._newest = self._newest, None
             if isinstance(event, Queued):
-                await self._say(self._words.waiting.format(position=event.position))
+                await self._show(self._words.waiting.format(position=event.position))
             elif isinstance(event, Step):
-                await self._say(self._words.drawing.format(step=event.step, of=event.of))
-                # When the page lags behind the model, only the newest preview is worth sending.
-                if event.preview is not None and events.empty():
-                    await self._show_picture(_inline(event.preview), name="preview")
+                await self._show(self._words.drawing.format(step=event.step, of=event.of), event.preview)
+            await asyncio.sleep(PAINT_SECONDS)
 
-    async def _say(self, text: str) -> None:
-        self._message.content = text
-        await self._message.update()
-
-    async def _show_picture(self, url: str, name: str) -> None:
-        if self._picture is None:
-            self._picture = cl.Image(url=url, name=name)
-            self._picture.updatable = True
-        self._picture.url, self._picture.name = url, name
-        await self._picture.send(for_id=self._message.id, persist=False)
-
-    async def _show(self, reply: Reply) -> None:
-        shown = reply.images or reply.candidates
-        if shown:
-            await self._show_picture(image_address(shown[0].id), f"#{shown[0].n}")
-        elif self._picture is not None:
-            await self._picture.remove()
-        for image in shown[1:]:
-            await cl.Image(url=image_address(image.id), name=f"#{image.n}").send(
-                self._message.id, persist=False
-            )
-        await self._say(reply.text)
-        await send_buttons(reply.actions, self._message.id)
-
-
-async def send_buttons(actions: Sequence[Action], message: str) -> None:
-    """Put a reply's buttons under the message of that id."""
-    for action in actions:
-        button = cl.Action(
-            name=BUTTON,
-            label=action.label,
-            payload=action.model_dump(),
-            icon=_ICONS.get(action.command or ""),
-        )
-        await button.send(for_id=message)
+    async def _show(self, text: str, preview: Image.Image | None = None) -> None:
+        element = None
+        if preview is not None:
+            url = await asyncio.to_thread(_inline, preview)
+            element = picture(self._turn.session, reply_message(self._key), 0, url, "preview")
+        await self._live.progress(self._visitor, self._key, text, element)
 
 
 async def _to_the_end(working: asyncio.Task[Reply], cancel: threading.Event) -> Reply:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import importlib.util
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,32 +14,25 @@ from typing import TYPE_CHECKING, Any
 import chainlit as cl
 import pytest
 from chainlit.config import config
-from chainlit.context import init_http_context
 
 from assistant.conversation import Conversation
 from assistant.page import served
+from assistant.page.live import Live
 from assistant.service import Service
-from assistant.settings import Settings
 from assistant.turn import Action
 from flux_runtime.errors import BadCheckpoint
 
 if TYPE_CHECKING:
     from ...conftest import ScriptedRuntime
+    from .conftest import Tab
 
 APP = Path(__file__).parents[3] / "assistant" / "page" / "app.py"
 
 
 @pytest.fixture
-def service(tmp_path: Path, scripted: ScriptedRuntime) -> Iterator[Service]:
-    opened = Service(Settings(data_dir=tmp_path / "data"), runtime=scripted)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def page(service: Service, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The app file as Chainlit runs it, over the test's service; what it registers is forgotten."""
-    monkeypatch.setattr(served, "_given", [service])
+    monkeypatch.setattr(served, "_given", [(service, Live(service.store))])
     monkeypatch.setattr(config, "code", copy.copy(config.code))
     monkeypatch.setattr("chainlit.data._data_layer", None)
     spec = importlib.util.spec_from_file_location("page_of_test", APP)
@@ -50,16 +43,21 @@ def page(service: Service, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def _replies(*doings: Coroutine[Any, Any, None]) -> list[str]:
-    """One visitor's doings in order, and the page's messages after them."""
+@pytest.fixture
+def replies_to(open_tab: Callable[[], Tab]) -> Callable[..., list[str]]:
+    """One visitor's doings in order, and what the page has answered after them."""
 
-    async def visit() -> list[str]:
-        init_http_context(thread_id="one")
-        for doing in doings:
-            await doing
-        return [message.content for message in cl.chat_context.get()]
+    def replies_to(*doings: Coroutine[Any, Any, None]) -> list[str]:
+        async def visit() -> list[str]:
+            tab = open_tab()
+            tab.enter()
+            for doing in doings:
+                await doing
+            return tab.screen.replies
 
-    return asyncio.run(visit())
+        return asyncio.run(visit())
+
+    return replies_to
 
 
 async def _say(page: ModuleType, text: str, command: str | None = None) -> None:
@@ -73,25 +71,29 @@ async def _press(page: ModuleType, command: Any, image: int) -> None:
     await page.press(cl.Action(name="", label="", payload=action.model_dump()))
 
 
-def test_a_button_that_needs_words_takes_them_from_the_next_message(page: ModuleType) -> None:
+def test_a_button_that_needs_words_takes_them_from_the_next_message(
+    page: ModuleType, replies_to: Callable[..., list[str]]
+) -> None:
     drawn = [_say(page, f"/generate {what}") for what in ("a cat", "a dog")]
-    replies = _replies(*drawn, _press(page, "edit", 1), _say(page, "make it rain"), _say(page, "/ask wet?"))
+    replies = replies_to(*drawn, _press(page, "edit", 1), _say(page, "make it rain"), _say(page, "/ask wet?"))
     assert replies[2:4] == ["What should change in #1?", "Edited #1 → #3: make it rain."]
     assert replies[4].startswith("#3:")
 
 
-def test_what_is_picked_from_the_menu_wins_over_a_button_pressed_before(page: ModuleType) -> None:
-    replies = _replies(
+def test_what_is_picked_from_the_menu_wins_over_a_button_pressed_before(
+    page: ModuleType, replies_to: Callable[..., list[str]]
+) -> None:
+    replies = replies_to(
         _say(page, "/generate a cat"), _press(page, "edit", 1), _say(page, "a dog", command="generate")
     )
     assert replies[-1] == "Drew #2."
 
 
 def test_another_button_makes_the_one_before_it_be_forgotten(
-    page: ModuleType, scripted: ScriptedRuntime
+    page: ModuleType, scripted: ScriptedRuntime, replies_to: Callable[..., list[str]]
 ) -> None:
     scripted.will_say("Hello.")
-    replies = _replies(
+    replies = replies_to(
         _say(page, "/generate a cat"), _press(page, "edit", 1), _press(page, "vary", 1), _say(page, "hello")
     )
     assert replies[-2:] == ["Drew #2, another take on #1.", "Hello."]
@@ -105,18 +107,26 @@ def test_another_button_makes_the_one_before_it_be_forgotten(
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_told_under_the_message(
-    page: ModuleType, service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception, part: str
+    page: ModuleType,
+    service: Service,
+    replies_to: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    part: str,
 ) -> None:
     def cannot_load() -> None:
         raise error
 
     monkeypatch.setattr(service, "conversation", cannot_load)
-    (reply,) = _replies(_say(page, "a robot"))
+    (reply,) = replies_to(_say(page, "a robot"))
     assert reply.startswith(part)
 
 
 def test_stop_is_answered_also_while_the_model_is_loaded(
-    page: ModuleType, service: Service, monkeypatch: pytest.MonkeyPatch
+    page: ModuleType,
+    service: Service,
+    replies_to: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loading, loaded = threading.Event(), threading.Event()
     conversation = service.conversation()
@@ -135,5 +145,5 @@ def test_stop_is_answered_also_while_the_model_is_loaded(
         await saying
 
     monkeypatch.setattr(service, "conversation", load)
-    (reply,) = _replies(say_and_stop())
+    (reply,) = replies_to(say_and_stop())
     assert reply.startswith("Stopped.")

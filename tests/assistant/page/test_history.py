@@ -13,7 +13,8 @@ from chainlit.user import User
 from PIL import Image
 
 from assistant.conversation import Conversation
-from assistant.page.history import ChatHistory, image_address, reply_message
+from assistant.page.history import ChatHistory
+from assistant.page.turn_view import image_address, reply_message
 from assistant.turn import Turn
 from sessions.records import NewImage
 
@@ -48,7 +49,7 @@ def _list(history: ChatHistory, first: int = 20, cursor: str | None = None, sear
 def test_a_conversation_comes_back_as_messages_and_pictures(
     history: ChatHistory, take: Callable[..., Any]
 ) -> None:
-    drawn = take(text="a robot", command="generate")
+    drawn = take(text="a robot", command="generate", idempotency_key="draw")
     asked = take(text="/ask what is it")
     thread = _get(history)
     assert [(step["type"], step["output"]) for step in thread["steps"]] == [
@@ -59,17 +60,17 @@ def test_a_conversation_comes_back_as_messages_and_pictures(
     ]
     (picture,) = thread["elements"]
     assert picture["url"] == image_address(drawn.images[0].id)
-    assert picture["forId"] == reply_message(drawn.turn) == thread["steps"][1]["id"]
+    assert picture["forId"] == reply_message("draw") == thread["steps"][1]["id"]
     assert thread["userIdentifier"] == OWNER
 
 
 def test_an_upload_belongs_to_the_message_it_came_with(
     history: ChatHistory, take: Callable[..., Any]
 ) -> None:
-    taken = take(text="/ask what is it", attachments=(_png(),))
+    take(text="/ask what is it", attachments=(_png(),), idempotency_key="ask")
     thread = _get(history)
     (picture,) = thread["elements"]
-    assert picture["forId"] == taken.turn == thread["steps"][0]["id"]
+    assert picture["forId"] == "ask" == thread["steps"][0]["id"]
 
 
 def test_a_button_leaves_no_empty_message(history: ChatHistory, take: Callable[..., Any]) -> None:
