@@ -1,11 +1,11 @@
-"""Every tab of a conversation shows what the store says, whoever took the turn and whatever the connection did."""
+"""Every tab of a conversation shows what the store says: other tabs', other processes', missed turns."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,13 @@ def live(service: Service) -> Live:
 
 
 @pytest.fixture
-def take(service: Service, live: Live) -> Callable[..., Awaitable[None]]:
+def take(service: Service, live: Live) -> Callable[..., Coroutine[Any, Any, None]]:
     """A turn begun in a tab, shown to its end."""
 
     async def take(tab: Tab, key: str = "first", **what: Any) -> None:
-        asked = {"text": "a cat", "command": "generate", "session": "one", "idempotency_key": key} | what
-        await ShownTurn(Turn(**asked), tab.session, live, words_for("en")).run(service.conversation)
+        asked: dict[str, Any] = {"text": "a cat", "command": "generate", "session": "one", **what}
+        turn = Turn(**asked, idempotency_key=key)
+        await ShownTurn(turn, tab.session, live, words_for("en")).run(service.conversation)
 
     return take
 
@@ -68,7 +69,7 @@ async def _return(live: Live, tab: Tab) -> None:
 
 
 def test_a_turn_is_shown_in_every_tab_of_its_conversation_and_in_no_other(
-    live: Live, take: Callable[..., Awaitable[None]], open_tab: OpenTab
+    live: Live, take: Callable[..., Coroutine[Any, Any, None]], open_tab: OpenTab
 ) -> None:
     async def scene() -> None:
         here, beside = open_tab(), open_tab()
@@ -87,7 +88,7 @@ def test_a_turn_is_shown_in_every_tab_of_its_conversation_and_in_no_other(
 
 
 def test_a_reply_finished_while_the_connection_was_lost_arrives_when_it_is_back(
-    live: Live, take: Callable[..., Awaitable[None]], open_tab: OpenTab, scripted: ScriptedRuntime
+    live: Live, take: Callable[..., Coroutine[Any, Any, None]], open_tab: OpenTab, scripted: ScriptedRuntime
 ) -> None:
     async def scene() -> None:
         tab, drawing, go_on = open_tab(), threading.Event(), threading.Event()
@@ -114,7 +115,7 @@ def test_a_reply_finished_while_the_connection_was_lost_arrives_when_it_is_back(
 
 
 def test_what_was_sent_before_the_loss_was_noticed_is_sent_again_and_not_doubled(
-    live: Live, take: Callable[..., Awaitable[None]], open_tab: OpenTab
+    live: Live, take: Callable[..., Coroutine[Any, Any, None]], open_tab: OpenTab
 ) -> None:
     async def scene() -> None:
         tab = open_tab()
@@ -131,7 +132,7 @@ def test_what_was_sent_before_the_loss_was_noticed_is_sent_again_and_not_doubled
 
 
 def test_a_tab_that_comes_back_in_the_middle_of_a_turn_sees_how_far_it_is_and_can_stop_it(
-    live: Live, take: Callable[..., Awaitable[None]], open_tab: OpenTab, scripted: ScriptedRuntime
+    live: Live, take: Callable[..., Coroutine[Any, Any, None]], open_tab: OpenTab, scripted: ScriptedRuntime
 ) -> None:
     async def scene() -> None:
         tab, drawing = open_tab(), threading.Event()
@@ -188,7 +189,7 @@ def test_turns_of_another_process_appear_while_a_tab_is_open(
 
 
 def test_an_upload_is_shown_in_the_other_tabs_and_once_in_its_own(
-    live: Live, take: Callable[..., Awaitable[None]], open_tab: OpenTab
+    live: Live, take: Callable[..., Coroutine[Any, Any, None]], open_tab: OpenTab
 ) -> None:
     file = io.BytesIO()
     Image.new("RGB", (16, 16), "red").save(file, "PNG")
