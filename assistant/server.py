@@ -22,6 +22,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 
 from assistant.page.guard import LOOPBACK_HOSTS, PageGuard
 from assistant.page.mount import Page
+from assistant.page.sockets import guard_sockets
 from assistant.service import Service
 from assistant.settings import Settings
 from flux_runtime.errors import TryOther
@@ -39,8 +40,8 @@ class CannotServe(TryOther):
     code = "cannot_serve"
 
 
-def serve(settings: Settings) -> None:
-    """Serve the chat page until interrupted; port 0 takes any free one.
+def serve(settings: Settings, *, runtime: Runtime | None = None) -> None:
+    """Serve the chat page until interrupted; port 0 takes any free one. A given runtime replaces the model's.
 
     Raises:
         CannotServe: the address is not on this machine, or the port is taken or not allowed.
@@ -48,7 +49,7 @@ def serve(settings: Settings) -> None:
     with listen(settings.host, settings.port) as listener:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{name}:{listener.getsockname()[1]}"
-        app = build_app(settings, address)
+        app = build_app(settings, address, runtime=runtime)
         print(f"Chat page: {address}  (Ctrl-C stops it)", flush=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_SECONDS)
         uvicorn.Server(config).run(sockets=[listener])
@@ -62,6 +63,7 @@ def build_app(settings: Settings, address: str, *, runtime: Runtime | None = Non
     """
     service = Service(settings, runtime=runtime)
     page = Page(service, address=address, secret=sign_in_secret(settings.data_dir))
+    guard_sockets()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -6,11 +6,13 @@ to it: other web sites, other host names that resolve here, and endpoints it doe
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant.page.sockets import is_session_id
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -34,7 +36,7 @@ ANSWER_HEADERS = {
 
 
 class PageGuard:
-    """ASGI middleware; refuses with 403 (host or origin), 404 (closed path), 411 or 413 (size of body)."""
+    """ASGI middleware; refuses with 403 (host, origin), 404 (closed path, bad session id), 411 or 413 (body)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -61,6 +63,9 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
         return PlainTextResponse("Another site may not talk to this page.", status_code=403)
     if scope["path"].rstrip("/") in CLOSED_PATHS or scope["path"].startswith("/project/share/"):
         return PlainTextResponse("There is no such page.", status_code=404)
+    sessions = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("session_id", ())
+    if not all(map(is_session_id, sessions)):
+        return PlainTextResponse("There is no such session.", status_code=404)
     if "chunked" in headers.get("transfer-encoding", ""):
         return PlainTextResponse("Say how long the body is.", status_code=411)
     length = headers.get("content-length", "0")

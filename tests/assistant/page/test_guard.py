@@ -66,6 +66,24 @@ def test_what_the_page_does_not_use_is_closed(client: TestClient, path: str) -> 
     assert client.post(path).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("session_id=", "session_id=/tmp", "session_id=%2Ftmp", "session_id=..%2F..", "session_id=%00"),
+        "session_id=" + "x" * 5000,
+        "ask_parent_id=1&session_id=6f9619ff-8b86-d011-b42d-00c04fc964ff&session_id=..",
+        "session_id=6f9619ff%E2%80%908b86%E2%80%90d011%E2%80%90b42d%E2%80%9000c04fc964ff",
+    ],
+)
+def test_a_session_id_in_an_address_is_a_uuid_or_the_request_is_refused(
+    client: TestClient, query: str
+) -> None:
+    known = "/project/file?session_id=6f9619ff-8b86-d011-b42d-00c04fc964ff"
+    for send in (client.get, client.post):
+        assert send(known).status_code == 200
+        assert send(f"/project/file?{query}").status_code == 404
+
+
 def test_a_body_larger_than_an_upload_may_be_is_refused_by_its_announced_length(client: TestClient) -> None:
     assert client.post("/project/file", content=b"x" * 1000).text == "1000"
     answer = client.post("/project/file", content=b"x", headers={"Content-Length": str(MAX_BODY_BYTES + 1)})
