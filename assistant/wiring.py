@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from assistant.conversation import Conversation
 from assistant.settings import Settings
+from flux_runtime.errors import Broken
 from flux_runtime.interface import Runtime
+from sessions.data_folder import UnusableStore
 from sessions.store import SessionStore
 
 
+class UnusableHistory(Broken):
+    """The data folder cannot be opened without losing something of it."""
+
+    code = "unusable_history"
+
+
 def open_store(settings: Settings) -> SessionStore:
-    """The history alone, for those who only read it."""
-    return SessionStore(settings.data_dir)
+    """The history alone, for those who only read it.
+
+    Raises:
+        UnusableHistory: a part of the data folder is lost or damaged; the text says what to do.
+    """
+    try:
+        return SessionStore(settings.data_dir)
+    except UnusableStore as error:
+        raise UnusableHistory(str(error), stage="history") from error
 
 
 def build_conversation(

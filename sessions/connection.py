@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
 from sqlite_utils import Database, Migrations
 
 BUSY_SECONDS = 30.0
@@ -23,8 +22,12 @@ BUSY_SECONDS = 30.0
 class Connection:
     """An open database whose schema is up to date.
 
+    Two processes that open the same file together must not both apply the same migration: whoever opens holds
+    a lock meanwhile (`data_folder.py`).
+
     Raises:
         sqlite3.OperationalError: another process held the database for longer than `BUSY_SECONDS`.
+        sqlite3.DatabaseError: the file is no database.
     """
 
     def __init__(self, path: Path, migrations: Migrations) -> None:
@@ -33,11 +36,13 @@ class Connection:
             sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         )
         self._lock = threading.RLock()
-        # Two processes that start together must not both apply the same migration.
-        with FileLock(f"{path}.lock"):
+        try:
             for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON"):
                 self._db.execute(f"PRAGMA {pragma}")
             migrations.apply(self._db)
+        except BaseException:
+            self._db.close()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
@@ -56,6 +61,16 @@ class Connection:
             except BaseException:
                 self._db.rollback()
                 raise
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """Every SQL statement that is executed meanwhile, by any thread, in the list that is given."""
+        statements: list[str] = []
+        self._db.conn.set_trace_callback(statements.append)
+        try:
+            yield statements
+        finally:
+            self._db.conn.set_trace_callback(None)
 
     def close(self) -> None:
         with self._lock:

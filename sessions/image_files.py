@@ -16,7 +16,9 @@ from PIL import Image
 class ImageFiles:
     """PNG files under `folder`/aa/<sha256>.png, where aa are the first two digits.
 
-    The same pixels give the same bytes and so the same file; a file is either whole or absent.
+    The same pixels give the same bytes and so the same file. A file is written whole or not at all; what
+    happens to it later is noticed by its hash, when it is read and when the same bytes are stored again.
+    Files and folders are for their owner alone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,17 +29,24 @@ class ImageFiles:
         return self._folder / sha256[:2] / f"{sha256}.png"
 
     def save(self, image: Image.Image) -> str:
-        """Store `image` (RGB) and return its SHA-256, once the bytes are on disk to stay."""
+        """Store `image` (RGB) and return its SHA-256, once the bytes are on disk to stay.
+
+        A file that is there already is written anew if its bytes are not those it is named after.
+
+        Raises:
+            OSError: it could not be written; nothing half written is left.
+        """
         buffer = io.BytesIO()
         # Only pixels: no metadata of an upload may travel on.
         Image.frombytes("RGB", image.size, image.convert("RGB").tobytes()).save(buffer, "PNG")
         data = buffer.getvalue()
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
-        if path.exists():
+        if self.read(sha256) is not None:
             return sha256
         if not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self._folder, path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync_folder(self._folder)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
@@ -47,14 +56,35 @@ class ImageFiles:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong first is what is told
+                Path(temporary).unlink()
             raise
         _sync_folder(path.parent)
         return sha256
 
-    def exists(self, sha256: str) -> bool:
-        """Whether the file of that hash is there."""
-        return self.path(sha256).exists()
+    def read(self, sha256: str) -> bytes | None:
+        """The bytes of the file of that hash; None if it is missing or its bytes are others.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        try:
+            data = self.path(sha256).read_bytes()
+        except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+            return None
+        return data if hashlib.sha256(data).hexdigest() == sha256 else None
+
+    def open(self, sha256: str) -> Image.Image | None:
+        """The stored image, RGB and fully loaded; None and OSError as for `read`."""
+        data = self.read(sha256)
+        if data is None:
+            return None
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            return image.convert("RGB")
+
+    def remove(self, sha256: str) -> None:
+        """Take away the file of that hash, if it is there."""
+        self.path(sha256).unlink(missing_ok=True)
 
     def sweep(self, kept: set[str], *, older_than: float) -> int:
         """Remove files, whole or half-written, that are not of `kept` hashes; returns how many.
@@ -69,15 +99,6 @@ class ImageFiles:
                     path.unlink()
                     swept += 1
         return swept
-
-    def open(self, sha256: str) -> Image.Image:
-        """The stored image, RGB and fully loaded.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-        """
-        with Image.open(self.path(sha256), formats=("PNG",)) as image:
-            return image.convert("RGB")
 
 
 def _sync_folder(folder: Path) -> None:

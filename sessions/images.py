@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +16,8 @@ from sqlite_utils import Database
 
 from sessions.connection import Connection
 from sessions.image_files import ImageFiles
-from sessions.records import ImageRecord, NewImage, NotFound, SessionRecord
-from sessions.rows import VISIBLE_IMAGES, image_record, insert, many, now, one, read_heads, write_heads
+from sessions.records import Damaged, ImageRecord, NewImage, NotFound, SessionRecord
+from sessions.rows import VISIBLE_IMAGES, insert, many, now, one, read_heads, write_heads
 
 _ABANDONED = 3600  # seconds after which a file without a row belongs to no turn that still runs
 
@@ -51,16 +53,27 @@ class StoredImages:
         """
         identity = self._make_id("image", turn, step, index)
         sha256 = self._files.save(image)
-        with self._connection.writing() as db:
-            if not one(db, "SELECT id FROM image WHERE id = ?", identity):
-                if not self._files.exists(sha256):  # it was old, without a row, and swept just now
-                    self._files.save(image)
-                known = {"id": identity, "owner": session.owner, "session": session.id, "turn": turn}
-                size = {"width": image.width, "height": image.height}
-                _insert_image(db, new, {**known, **size, "sha256": sha256})
-                write_heads(db, session.id, read_heads(db, session.id).push(identity))
-                db.execute("UPDATE turn SET status = 'committed' WHERE id = ?", [turn])
-        return self.get(session.owner, identity)
+        known = {"id": identity, "owner": session.owner, "session": session.id, "turn": turn}
+        size = {"width": image.width, "height": image.height}
+        try:
+            with self._connection.writing() as db:
+                if not one(db, "SELECT id FROM image WHERE id = ?", identity):
+                    if self._files.read(sha256) is None:  # it was old, without a row, and swept just now
+                        self._files.save(image)
+                    _insert_image(db, new, {**known, **size, "sha256": sha256})
+                    write_heads(db, session.id, read_heads(db, session.id).push(identity))
+                    db.execute("UPDATE turn SET status = 'committed' WHERE id = ?", [turn])
+            return self.get(session.owner, identity)
+        except NotFound:
+            self._remove_unused(sha256)
+            raise
+
+    def _remove_unused(self, sha256: str) -> None:
+        """Remove the file unless a row needs it; whoever is about to write such a row saves it once more."""
+        # If this fails too, the sweep comes by later.
+        with suppress(OSError, sqlite3.Error), self._connection.writing() as db:
+            if not one(db, "SELECT id FROM image WHERE sha256 = ?", sha256):
+                self._files.remove(sha256)
 
     def sweep(self) -> int:
         """Remove files that a crash left without a row more than an hour ago; returns how many.
@@ -87,28 +100,60 @@ class StoredImages:
             row = one(db, f"{VISIBLE_IMAGES} AND image.owner = ? AND image.id = ?", owner, image)
             if not row:
                 raise NotFound("There is no such image.")
-            return image_record(db, row)
+            return ImageRecord.model_validate(row)
 
     def pixels(self, owner: str, image: str) -> Image.Image:
-        """The image itself, RGB. Raises as `get` does."""
-        return self._files.open(self.get(owner, image).sha256)
+        """The image itself, RGB.
+
+        Raises:
+            NotFound: as for `get`.
+            Damaged: its file is missing, or holds other bytes than were stored.
+        """
+        record = self.get(owner, image)
+        opened = self._files.open(record.sha256)
+        if opened is None:
+            raise Damaged(record.n)
+        return opened
+
+    def png(self, owner: str, image: str) -> bytes:
+        """The bytes of the image's PNG file. Raises as `pixels` does."""
+        record = self.get(owner, image)
+        data = self._files.read(record.sha256)
+        if data is None:
+            raise Damaged(record.n)
+        return data
 
     def path(self, owner: str, image: str) -> Path:
-        """The image's PNG file. Raises as `get` does."""
+        """Where the image's PNG file lies, or should. Raises as `get` does."""
         return self._files.path(self.get(owner, image).sha256)
 
     def of(self, session: SessionRecord) -> tuple[ImageRecord, ...]:
         """The session's images by number."""
         sql = f"{VISIBLE_IMAGES} AND image.owner = ? AND image.session = ? ORDER BY image.n"
         with self._connection.reading() as db:
-            return tuple(image_record(db, row) for row in many(db, sql, session.owner, session.id))
+            return tuple(ImageRecord.model_validate(row) for row in many(db, sql, session.owner, session.id))
+
+    def numbers(self, session: SessionRecord) -> tuple[int, ...]:
+        """The numbers of the session's images, in order."""
+        sql = "SELECT n FROM image WHERE owner = ? AND session = ? ORDER BY n"
+        with self._connection.reading() as db:
+            return tuple(row["n"] for row in many(db, sql, session.owner, session.id))
 
     def numbered(self, session: SessionRecord, n: int) -> ImageRecord:
         """The session's image `#n`. Raises as `get` does."""
-        sql = "SELECT id FROM image WHERE session = ? AND n = ?"
+        sql = f"{VISIBLE_IMAGES} AND image.owner = ? AND image.session = ? AND image.n = ?"
         with self._connection.reading() as db:
-            found = one(db, sql, session.id, n)
-        return self.get(session.owner, found["id"] if found else "")
+            row = one(db, sql, session.owner, session.id, n)
+        if not row:
+            raise NotFound("There is no such image.")
+        return ImageRecord.model_validate(row)
+
+    def seeds(self, session: SessionRecord, prompt: str) -> frozenset[int]:
+        """The seeds that the session's images were made from these words with."""
+        sql = "SELECT seed FROM image WHERE owner = ? AND session = ? AND prompt_used = ?"
+        with self._connection.reading() as db:
+            rows = many(db, sql, session.owner, session.id, prompt)
+        return frozenset(row["seed"] for row in rows if row["seed"] is not None)
 
     def next_number(self, session: SessionRecord) -> int:
         """The number that the session's next image would get. Raises NotFound if the session is gone."""

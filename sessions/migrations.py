@@ -14,6 +14,13 @@ def m001_sessions_turns_images(db: Database) -> None:
         db.execute(statement)
 
 
+@STORE()
+def m002_unfinished_turns(db: Database) -> None:
+    """What a later try of a turn begins with, and the turns without a reply found without reading all."""
+    db.execute("ALTER TABLE turn ADD COLUMN state TEXT")
+    db.execute("CREATE INDEX turn_unfinished ON turn (session) WHERE reply IS NULL")
+
+
 _FIRST = """
 CREATE TABLE session (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL, branch TEXT NOT NULL,

@@ -13,7 +13,9 @@ Role = Literal["base", "reference"]
 """What a parent was to its child: the image that was changed or varied, or one that was only looked at."""
 
 TurnStatus = Literal["started", "committed", "replied", "stopped", "failed"]
-"""started: work may be under way; committed: an image of it is stored; the others have a stored reply."""
+"""started: work may be under way; committed: an image of it is stored; the others have a stored reply.
+
+A turn that its process did not live to end is stopped as well."""
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the source image, half open."""
@@ -23,8 +25,22 @@ class NotFound(LookupError):
     """There is no such thing, or it belongs to someone else: the two cannot be told apart."""
 
 
+class Damaged(Exception):
+    """The bytes of a stored image are missing or are not those that were stored.
+
+    Args:
+        n: the number that people know the image by.
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__(f"The file of #{n} is missing or damaged.")
+        self.n = n
+
+
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    """Other versions write the same tables: columns and words that are not known here are no error."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     owner: str
     """Who may read it. On loopback without sign-in that is the local owner."""
@@ -53,9 +69,13 @@ class TurnRecord(_Record):
     """A hash of everything asked, to tell a retry from another request under the same key."""
     text: str
     channel: str
-    status: TurnStatus
+    status: str
+    """A `TurnStatus`, or what another version calls one."""
     plan: dict[str, Any] | None
     reply: dict[str, Any] | None
+    """None while work may be under way, and when its process ended before the turn did."""
+    state: dict[str, Any] | None = None
+    """Where a later try goes on; None if the reply is final, or nothing was done yet."""
     created: str
     seconds: float | None
 
@@ -67,7 +87,8 @@ class Parent(BaseModel):
 
     id: str
     n: int
-    role: Role
+    role: str
+    """A `Role`, or what another version calls one."""
 
 
 class NewImage(BaseModel):
@@ -99,7 +120,8 @@ class ImageRecord(_Record):
     turn: str
     n: int
     """The number people say, `#n`; never given to another image of the session."""
-    op: Operation
+    op: str
+    """An `Operation`, or what another version calls one."""
     parents: tuple[Parent, ...]
     root: str
     """The first image of its lineage; its own id if it has no parent."""

@@ -9,12 +9,16 @@ from typing import Any
 from sqlite_utils import Database
 
 from sessions.heads import Heads
-from sessions.records import ImageRecord
 
 VISIBLE_IMAGES = (
-    "SELECT image.* FROM image JOIN session ON session.id = image.session WHERE session.deleted IS NULL"
+    "SELECT image.*, (SELECT json_group_array(json_object('id', parent.id, 'n', parent.n, 'role', line.role))"
+    " FROM (SELECT * FROM lineage WHERE child = image.id ORDER BY position) AS line"
+    " JOIN image AS parent ON parent.id = line.parent) AS parents"
+    " FROM image JOIN session ON session.id = image.session WHERE session.deleted IS NULL"
 )
-_JSON_COLUMNS = ("plan", "reply", "region", "receipt")
+"""Images with their parents, in one statement however many they are."""
+
+_JSON_COLUMNS = ("plan", "reply", "state", "region", "receipt", "parents")
 
 
 def one(db: Database, sql: str, *values: Any) -> dict[str, Any] | None:
@@ -31,7 +35,10 @@ def many(db: Database, sql: str, *values: Any) -> list[dict[str, Any]]:
 
 
 def insert(db: Database, table: str, row: dict[str, Any]) -> None:
-    """Insert a row; dicts, lists and tuples become JSON. Column names are our own."""
+    """Insert a row; dicts, lists and tuples become JSON. Column names are our own.
+
+    One statement. `Table.insert` of sqlite-utils reads the schema and opens a savepoint for each row: six.
+    """
     places = ", ".join("?" for _ in row)
     values = [to_json(value) if isinstance(value, dict | list | tuple) else value for value in row.values()]
     db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", values)
@@ -44,17 +51,6 @@ def to_json(value: Any) -> str:
 def now() -> str:
     """UTC, ISO 8601, to the microsecond."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def image_record(db: Database, row: dict[str, Any]) -> ImageRecord:
-    """The image of a row, with the numbers of its parents."""
-    parents = many(
-        db,
-        "SELECT image.id, image.n, lineage.role FROM lineage JOIN image ON image.id = lineage.parent"
-        " WHERE lineage.child = ? ORDER BY lineage.position",
-        row["id"],
-    )
-    return ImageRecord.model_validate({**row, "parents": parents})
 
 
 def read_heads(db: Database, session: str) -> Heads:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
+import sqlite3
 import uuid
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from sessions.connection import Connection
+from sessions.data_folder import IMAGES, open_folder
 from sessions.image_files import ImageFiles
 from sessions.images import StoredImages
-from sessions.migrations import STORE
 from sessions.records import History, NotFound, SessionRecord, TurnRecord, TurnStatus
 from sessions.rows import insert, many, now, one, to_json
 
@@ -31,19 +30,26 @@ class SessionStore:
 
     Args:
         folder: holds `store.db`, `images/` and `ids.key`, which image ids are made with; made when missing.
+
+    Raises:
+        UnusableStore: the folder cannot be opened, or not without losing something; the text says what to do.
     """
 
     images: StoredImages
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._connection = Connection(folder / "store.db", STORE)
-        self._key = _load_key(folder / "ids.key")
-        self.images = StoredImages(self._connection, ImageFiles(folder / "images"), self._make_id)
-        self.images.sweep()
+        self._connection, self._key = open_folder(folder)
+        self.images = StoredImages(self._connection, ImageFiles(folder / IMAGES), self._make_id)
+        # What a crash left behind is no reason not to open, and a full disk neither.
+        with suppress(OSError, sqlite3.OperationalError):
+            self.images.sweep()
 
     def close(self) -> None:
         self._connection.close()
+
+    def counting(self) -> AbstractContextManager[list[str]]:
+        """The SQL statements that the store executes meanwhile, for tests and `bench`."""
+        return self._connection.counting()
 
     def session(self, owner: str, name: str) -> SessionRecord:
         """The owner's session of that name, made when there is none."""
@@ -99,19 +105,28 @@ class SessionStore:
                 session=session, turns=turns, images=self.images.of(session), head=head.n if head else None
             )
 
+    def turn_id(self, session: SessionRecord, key: str) -> str:
+        """The id of the session's turn of that idempotency key, whether or not there is one."""
+        return self._make_id("turn", session.id, key)
+
     def begin_turn(
         self, session: SessionRecord, *, key: str, fingerprint: str, text: str, channel: str
     ) -> TurnRecord:
-        """The session's turn of that idempotency key, made when there is none.
+        """The session's turn of that idempotency key, made as its newest when there is none.
 
         A turn that was there before may have another `fingerprint`: then the key was used for something else.
+
+        Raises:
+            NotFound: the session was deleted.
         """
         with self._connection.writing() as db:
+            if not one(db, "SELECT id FROM session WHERE id = ? AND deleted IS NULL", session.id):
+                raise NotFound("There is no such session.")
             found = one(db, "SELECT * FROM turn WHERE session = ? AND key = ?", session.id, key)
             if found:
                 return TurnRecord.model_validate(found)
             record = TurnRecord(
-                id=self._make_id("turn", session.id, key),
+                id=self.turn_id(session, key),
                 owner=session.owner,
                 session=session.id,
                 key=key,
@@ -132,6 +147,49 @@ class SessionStore:
                 [record.created, title, session.id],
             )
             return record
+
+    def reopen_turn(self, owner: str, turn: str) -> TurnRecord:
+        """Forget the reply of a turn that is tried again; it becomes the newest of its session.
+
+        So the order of turns is always the order in which they were done. Raises as `get_turn` does.
+        """
+        with self._connection.writing() as db:
+            db.execute(
+                "UPDATE turn SET reply = NULL, status = 'started', seconds = NULL, created = ?,"
+                " rowid = (SELECT max(rowid) + 1 FROM turn) WHERE id = ? AND owner = ?",
+                [now(), turn, owner],
+            )
+            return self.get_turn(owner, turn)
+
+    def unfinished_before(self, session: SessionRecord, turn: str) -> TurnRecord | None:
+        """The session's oldest turn without a reply, if it came before the turn of that id."""
+        sql = (
+            "SELECT * FROM turn WHERE session = ? AND owner = ? AND reply IS NULL"
+            " AND rowid < (SELECT rowid FROM turn WHERE id = ?) ORDER BY rowid LIMIT 1"
+        )
+        with self._connection.reading() as db:
+            found = one(db, sql, session.id, session.owner, turn)
+        return TurnRecord.model_validate(found) if found else None
+
+    def unfinished(self, limit: int) -> tuple[tuple[SessionRecord, TurnRecord], ...]:
+        """The oldest turns without a reply of all sessions and owners, deleted ones too, at most `limit`."""
+        sql = "SELECT * FROM turn WHERE reply IS NULL ORDER BY rowid LIMIT ?"
+        with self._connection.reading() as db:
+            turns = [TurnRecord.model_validate(row) for row in many(db, sql, limit)]
+            sessions = [one(db, "SELECT * FROM session WHERE id = ?", turn.session) for turn in turns]
+        return tuple(
+            (SessionRecord.model_validate(session), turn)
+            for session, turn in zip(sessions, turns, strict=True)
+        )
+
+    def is_unfinished(self, turn: str) -> bool:
+        """Whether there is a turn of that id, of anybody's, without a reply."""
+        with self._connection.reading() as db:
+            return one(db, "SELECT id FROM turn WHERE id = ? AND reply IS NULL", turn) is not None
+
+    def is_deleted(self, session: SessionRecord) -> bool:
+        with self._connection.reading() as db:
+            return one(db, "SELECT id FROM session WHERE id = ? AND deleted IS NULL", session.id) is None
 
     def last_turn(self, session: SessionRecord, *, before: str | None = None) -> TurnRecord | None:
         """The session's newest turn, or the one just before the turn of the id `before`."""
@@ -164,12 +222,26 @@ class SessionStore:
         plan: dict[str, Any] | None,
         reply: dict[str, Any],
         seconds: float,
+        state: dict[str, Any] | None = None,
     ) -> None:
-        """Keep what was planned and said: from now on a retry of the turn gets this reply."""
+        """Keep what was planned and said: from now on a retry of the turn gets this reply.
+
+        Args:
+            state: where a later try goes on, if the reply need not be the last word.
+        """
         with self._connection.writing() as db:
             db.execute(
-                "UPDATE turn SET status = ?, plan = ?, reply = ?, seconds = ? WHERE id = ? AND owner = ?",
-                [status, None if plan is None else to_json(plan), to_json(reply), seconds, turn, owner],
+                "UPDATE turn SET status = ?, plan = ?, reply = ?, seconds = ?, state = ?"
+                " WHERE id = ? AND owner = ?",
+                [
+                    status,
+                    None if plan is None else to_json(plan),
+                    to_json(reply),
+                    seconds,
+                    None if state is None else to_json(state),
+                    turn,
+                    owner,
+                ],
             )
 
     def _require_session(self, owner: str, name: str) -> SessionRecord:
@@ -182,21 +254,3 @@ class SessionStore:
         """128 bits as hex, from this store's key: the same parts give the same id."""
         message = "\0".join(str(part) for part in parts).encode()
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()[:32]
-
-
-def _load_key(path: Path) -> bytes:
-    """The key of this store's ids, made once; of two processes that make it together, one wins."""
-    if not path.exists():
-        temporary = path.with_suffix(f".{uuid.uuid4().hex}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
-    return path.read_bytes()

@@ -15,7 +15,9 @@ def test_a_file_is_named_by_the_hash_of_its_bytes_and_reads_back_equal(tmp_path:
     image = Image.new("RGB", (5, 3), (9, 8, 7))
     sha256 = files.save(image)
     assert hashlib.sha256(files.path(sha256).read_bytes()).hexdigest() == sha256
-    assert files.open(sha256).tobytes() == image.tobytes()
+    opened = files.open(sha256)
+    assert opened is not None
+    assert opened.tobytes() == image.tobytes()
 
 
 def test_equal_pixels_share_one_file(tmp_path: Path) -> None:
@@ -63,3 +65,21 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="No space"):
         ImageFiles(tmp_path).save(Image.new("RGB", (4, 4)))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"other bytes", None])
+def test_a_file_that_is_missing_or_damaged_is_noticed_and_written_anew_when_the_same_is_stored(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    files = ImageFiles(tmp_path)
+    image = Image.new("RGB", (4, 4), (1, 2, 3))
+    sha256 = files.save(image)
+    whole = files.read(sha256)
+    if damage is None:
+        files.path(sha256).unlink()
+    else:
+        files.path(sha256).write_bytes(damage)
+    assert files.read(sha256) is None
+    assert files.open(sha256) is None
+    assert files.save(image) == sha256
+    assert files.path(sha256).read_bytes() == whole

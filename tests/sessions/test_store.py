@@ -66,7 +66,7 @@ def test_numbers_count_up_per_session_and_are_never_given_twice(store: SessionSt
 
 def test_another_owner_finds_no_image_by_any_read(store: SessionStore) -> None:
     image = add(store, store.session("ann", "a"), "k1")
-    for read in (store.images.get, store.images.pixels, store.images.path):
+    for read in (store.images.get, store.images.pixels, store.images.path, store.images.png):
         with pytest.raises(NotFound) as theirs:
             read("bob", image.id)
         with pytest.raises(NotFound) as nobodys:
@@ -218,16 +218,6 @@ def test_opening_the_store_sweeps_what_a_crash_left_without_a_row_and_nothing_el
     store.close()
     SessionStore(tmp_path).close()
     assert [path.exists() for path in (kept, abandoned, half, young)] == [True, False, False, True]
-
-
-def test_a_lost_database_costs_no_picture(tmp_path: Path) -> None:
-    store = SessionStore(tmp_path)
-    picture = _aged(store.images.path("ann", add(store, store.session("ann", "a"), "k1").id))
-    store.close()
-    for path in tmp_path.glob("store.db*"):
-        path.unlink()
-    SessionStore(tmp_path).close()
-    assert picture.exists()
 
 
 def test_a_picture_that_is_swept_while_it_is_stored_again_is_written_again(
