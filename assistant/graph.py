@@ -14,13 +14,15 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime as GraphRuntime
 
+from assistant.failures import CutShort, failure_of, may_pass
 from assistant.planning.message import attached_numbers, message_of
 from assistant.planning.plan import Plan, Source
 from assistant.planning.planner import make_plan
 from assistant.planning.source_resolution import Album
-from assistant.reply import compose, failure_of
-from assistant.screen import check_message, ingest_all
-from assistant.turn_state import Outcome, TurnRun, TurnState
+from assistant.reply import compose
+from assistant.screen import check_message, check_settings, ingest_all
+from assistant.turn import Reply
+from assistant.turn_state import Outcome, TurnRun, TurnState, resumable
 from flux_runtime.errors import Cancelled, FluxRuntimeError
 from flux_runtime.interface import MAX_SEED
 from sessions.records import ImageRecord, NewImage, TurnStatus
@@ -54,20 +56,26 @@ def screen(state: TurnState, run: TurnRun) -> TurnState:
     """Check the message, store its pictures, and fix the seed so that a second run draws the same."""
     turn = run.turn
     images = run.store.images
-    known = {image.n for image in images.of(run.session)}
+    known = set() if turn.reply_to is None else set(images.numbers(run.session))
     check_message(turn, state.get("text", ""), known, run.language)
+    check_settings(turn, run.language)
     uploads = [
         images.add(run.session, run.id, UPLOADS, index, picture, NewImage(op="upload"))
         for index, picture in enumerate(ingest_all(turn.attachments, run.language))
     ]
     return {
         "attached": list(attached_numbers(turn, (upload.n for upload in uploads))),
-        "seed": secrets.randbelow(MAX_SEED + 1) if turn.seed is None else turn.seed,
+        "seed": state.get("seed", secrets.randbelow(MAX_SEED + 1) if turn.seed is None else turn.seed),
     }
 
 
 def route(state: TurnState, run: TurnRun) -> TurnState:
-    """Decide what to do, down to the numbers of the images, before any of it is done."""
+    """Decide what to do, down to the numbers of the images, before any of it is done.
+
+    A turn that is tried again keeps its plan: a part of it may have been done.
+    """
+    if "plan" in state:
+        return {"outcomes": state.get("outcomes", [])}
     head = run.store.images.head(run.session)
     album = Album(
         images=run.store.images.of(run.session),
@@ -116,14 +124,25 @@ def tool(state: TurnState, run: TurnRun) -> TurnState:
 def reply(state: TurnState, run: TurnRun) -> TurnState:
     """Say what was done and keep it: from here on a retry of the turn gets this reply."""
     said = compose(state, run)
+    keep(said, state, run)
+    return {"reply": said.model_dump(mode="json")}
+
+
+def keep(said: Reply, state: TurnState, run: TurnRun) -> None:
+    """Store what the turn came to. A failure that may pass is kept with where a later try goes on."""
     status: TurnStatus = "replied"
     if said.error:
-        status = "stopped" if said.error.code == Cancelled.code else "failed"
-    stored = said.model_dump(mode="json")
+        status = "stopped" if said.error.code in (Cancelled.code, CutShort.code) else "failed"
+    passing = said.error is not None and may_pass(said.error.code)
     run.store.finish_turn(
-        run.session.owner, run.id, status=status, plan=state.get("plan"), reply=stored, seconds=said.seconds
+        run.session.owner,
+        run.id,
+        status=status,
+        plan=state.get("plan"),
+        reply=said.model_dump(mode="json"),
+        seconds=said.seconds,
+        state=dict(resumable(state)) if passing else None,
     )
-    return {"reply": stored}
 
 
 def _node(action: Callable[[TurnState, TurnRun], TurnState]) -> Callable[..., TurnState]:
@@ -162,7 +181,7 @@ def _seed(first: int, index: int) -> int:
 
 def _unused(seed: int, words: str, run: TurnRun) -> int:
     """The first seed from this one on that no image was made from these words with: it would be the same."""
-    used = {image.seed for image in run.store.images.of(run.session) if image.prompt_used == words}
+    used = run.store.images.seeds(run.session, words)
     while seed in used:
         seed = _seed(seed, 1)
     return seed

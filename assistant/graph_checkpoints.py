@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -23,12 +25,16 @@ def open_checkpoints(path: Path) -> SqliteSaver:
     Raises:
         sqlite3.OperationalError: another process held the file for longer than `BUSY_SECONDS`.
     """
-    with FileLock(f"{path}.lock"):
+    with FileLock(f"{path}.lock", mode=0o600):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # what is said is for the owner alone
+        with suppress(PermissionError):
+            path.chmod(0o600)
         connection = _connect(path)
         if not _is_sound(connection):
             connection.close()
             path.unlink()
             path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = _connect(path)
         connection.execute("PRAGMA synchronous=OFF")
         saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
@@ -36,6 +42,19 @@ def open_checkpoints(path: Path) -> SqliteSaver:
         saver.setup()
         connection.set_authorizer(None)
     return saver
+
+
+def threads(saver: SqliteSaver, limit: int) -> tuple[str, ...]:
+    """The turns that have a graph checkpoint, at most `limit` of them."""
+    with saver.cursor(transaction=False) as cursor:
+        rows = cursor.execute("SELECT DISTINCT thread_id FROM checkpoints LIMIT ?", (limit,)).fetchall()
+    return tuple(thread for (thread,) in rows)
+
+
+def roll_back(saver: SqliteSaver) -> None:
+    """Give up a write that failed half-way, which would else keep other processes from theirs."""
+    with saver.lock:
+        saver.conn.rollback()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -133,6 +133,16 @@ _PHRASES = {
         "模型 {model} 不会自己判断要做什么。请用 /画、/问 或 /改 开头。",
     ),
     # What was wrong with the message.
+    "out_of_range": ("The {name} must be {low} to {high}.", "{name}应在 {low} 到 {high} 之间。"),
+    "not_positive": ("The {name} must be at least 1.", "{name}至少为 1。"),
+    "empty_region": (
+        "The region is empty. Give x0 < x1 and y0 < y1, in pixels, not below 0.",
+        "区域是空的。请给出 x0 < x1、y0 < y1 的像素坐标，且不小于 0。",
+    ),
+    "seed": ("seed", "种子"),
+    "width": ("width", "宽度"),
+    "height": ("height", "高度"),
+    "num_inference_steps": ("number of steps", "步数"),
     "empty_message": (
         "The message is empty. Say what to draw, ask about a picture, or attach one.",
         "消息是空的。告诉我要画什么，问一张图片，或者上传一张。",
@@ -184,6 +194,44 @@ _PHRASES = {
     "internal": (
         "Something went wrong on my side; your message and pictures are kept. Try again.",
         "我这边出了问题；你的消息和图片都还在。请再试一次。",
+    ),
+    "disk_full": (
+        "The disk is full, so this could not be kept. Nothing that was there is lost. Make room, then send "
+        "it again.",
+        "磁盘满了，这次的内容没能保存。原来的内容都还在。请腾出空间，然后重新发送。",
+    ),
+    "not_writable": (
+        "The folder of the conversations cannot be written to, so this could not be kept. Nothing that was "
+        "there is lost. Allow writing to it, then send it again.",
+        "对话文件夹无法写入，这次的内容没能保存。原来的内容都还在。请允许写入，然后重新发送。",
+    ),
+    "history_busy": (
+        "Another program holds the database of conversations, so this could not be done. Nothing is lost. "
+        "Send it again in a moment.",
+        "另一个程序正占用对话数据库，这次没能完成。没有丢失任何内容。请稍后重新发送。",
+    ),
+    "disk_failed": (
+        "The disk could not be read or written; it may be full or failing. What was kept before was not "
+        "touched. See to the disk, then send it again.",
+        "磁盘读写出错，可能是满了或坏了。之前保存的内容没有动过。请检查磁盘，然后重新发送。",
+    ),
+    "damaged_picture": (
+        "The file of #{n} is missing or damaged, so I cannot use it. Everything else is there. Use another "
+        "picture, or put the file back and send this again.",
+        "#{n} 的文件丢失或损坏，用不了。其他内容都还在。请换一张图片，或恢复文件后重新发送。",
+    ),
+    "cut_short": (
+        "This was cut short: the program ended before it was done. What was made until then is kept. Send "
+        "it again if you still want it.",
+        "程序中途结束，这条消息没有做完。已经做出的内容都还在。还需要的话，请重新发送。",
+    ),
+    "conversation_deleted": (
+        "This conversation was deleted meanwhile, so nothing of this is kept.",
+        "这个对话在处理过程中被删除了，所以没有保留任何内容。",
+    ),
+    "engine_closed": (
+        "I am shutting down, so this was not begun. Send it again after the next start.",
+        "程序正在关闭，这条消息没有开始处理。请在下次启动后重新发送。",
     ),
     # Buttons.
     "button_ask": ("Ask about #{n}", "问 #{n}"),

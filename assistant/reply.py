@@ -6,9 +6,9 @@ import time
 
 from assistant.phrases import Language, language_of, quoted, say
 from assistant.planning.plan import Plan, PlanTool, Step
-from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent
+from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent, Turn
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
-from flux_runtime.errors import Broken, Cancelled, Refused
+from flux_runtime.errors import Refused
 from sessions.records import ImageRecord
 from tools.undo import REDO
 
@@ -129,11 +129,9 @@ def _actions(
     return ()
 
 
-def failure_of(error: Exception, language: Language) -> Failure:
-    """An error of the runtime, or of screening, as it is told to people."""
-    code, stage = getattr(error, "code", "internal"), getattr(error, "stage", "turn")
-    if isinstance(error, Cancelled):
-        return Failure(code=code, stage=stage, message=say(language, "stopped"))
-    if code in ("internal", Broken.code):  # both are told in words of the inside, which the log has
-        return Failure(code=code, stage=stage, message=say(language, "internal"))
-    return Failure(code=code, stage=stage, message=str(error))
+def bare(failure: Failure, turn: Turn, identity: str, seconds: float = 0.0) -> Reply:
+    """Only what went wrong, for a turn of which nothing can be read or kept."""
+    error = ReplyError(**failure)
+    return Reply(
+        text=error.message, tool="refuse", session=turn.session, turn=identity, seconds=seconds, error=error
+    )

@@ -17,7 +17,8 @@ from assistant import decoding
 from assistant.decoding import MAX_SIDE
 from assistant.phrases import Language, no_such_image, say
 from assistant.turn import Turn
-from flux_runtime.errors import TryOther
+from flux_runtime.errors import BadSetting, TryOther
+from flux_runtime.interface import MAX_SEED, MAX_STEPS
 
 MAX_CHARACTERS = 2000
 MAX_FILES = 4
@@ -71,6 +72,26 @@ def check_message(turn: Turn, text: str, known: set[int], language: Language) ->
         raise BadMessage(say(language, "long_message", limit=MAX_CHARACTERS), stage="screen")
     if turn.reply_to is not None and turn.reply_to not in known:
         raise BadMessage(no_such_image(turn.reply_to, sorted(known), language), stage="screen")
+
+
+def check_settings(turn: Turn, language: Language) -> None:
+    """
+    Raises:
+        BadSetting: a number that the turn sets is out of its range, or its region is empty.
+    """
+    for name, low, high in (("seed", 0, MAX_SEED), ("num_inference_steps", 1, MAX_STEPS)):
+        value = getattr(turn, name)
+        if value is not None and not low <= value <= high:
+            message = say(language, "out_of_range", name=say(language, name), low=low, high=high)
+            raise BadSetting(message, stage="screen")
+    for name in ("width", "height"):
+        value = getattr(turn, name)
+        if value is not None and value < 1:
+            raise BadSetting(say(language, "not_positive", name=say(language, name)), stage="screen")
+    if turn.region:
+        x0, y0, x1, y1 = turn.region
+        if not (0 <= x0 < x1 and 0 <= y0 < y1):
+            raise BadSetting(say(language, "empty_region"), stage="screen")
 
 
 def ingest_all(files: tuple[bytes, ...], language: Language) -> list[Image.Image]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from assistant.planning.plan import PlanTool, Step
-from flux_runtime.interface import Box
-from sessions.records import Operation, Role
 
 LOCAL_OWNER = "local"
 """Who owns everything on loopback without sign-in."""
@@ -20,6 +18,11 @@ Command = Literal["generate", "ask", "edit", "undo", "redo", "vary"]
 
 Words = Annotated[str, AfterValidator(lambda text: text.encode("utf-8", "ignore").decode())]
 """A string without lone surrogates, which can be neither stored nor shown."""
+
+_LARGEST = 2**63 - 1
+
+Whole = Annotated[int, AfterValidator(lambda number: max(-_LARGEST, min(number, _LARGEST)))]
+"""An integer as far as one can be stored. What lies beyond is as far out of any range as the largest."""
 
 
 class _Frozen(BaseModel):
@@ -40,16 +43,16 @@ class Turn(_Frozen):
     owner: Words = LOCAL_OWNER
     attachments: tuple[bytes, ...] = ()
     """Image files as they came, unchecked."""
-    reply_to: int | None = None
+    reply_to: Whole | None = None
     """The number of the image that the message is a reply to, or whose button was pressed."""
     command: Command | None = None
-    seed: int | None = None
-    width: int | None = None
-    height: int | None = None
-    num_inference_steps: int | None = None
-    region: Box | None = None
+    seed: Whole | None = None
+    width: Whole | None = None
+    height: Whole | None = None
+    num_inference_steps: Whole | None = None
+    region: tuple[Whole, Whole, Whole, Whole] | None = None
     """The part of the image that an edit may change."""
-    preview_every: int = 0
+    preview_every: Whole = 0
     """A preview in every n-th step event; 0 for none."""
     idempotency_key: Words | None = None
     """A second turn of the session with the same key gets the first one's reply; no model runs."""
@@ -66,7 +69,7 @@ class ReplyParent(_Stored):
     """The number of the image that another came from, and what it was to it."""
 
     n: int
-    role: Role
+    role: str
 
 
 class ReplyImage(_Stored):
@@ -77,7 +80,7 @@ class ReplyImage(_Stored):
 
     n: int
     id: str
-    op: Operation
+    op: str
     parents: tuple[ReplyParent, ...]
     seed: int | None
     width: int
@@ -126,6 +129,17 @@ class Reply(_Stored):
     seconds: float
     actions: tuple[Action, ...] = ()
     error: ReplyError | None = None
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> Self:
+        """A stored reply, of whatever version: parts that this one cannot read are left out."""
+        try:
+            return cls.model_validate(stored)
+        except ValidationError as error:
+            unread = {wrong["loc"][0] for wrong in error.errors()}
+            kept = {name: value for name, value in stored.items() if name not in unread}
+            needed = {"text": "", "tool": "chat", "session": "", "turn": "", "seconds": 0.0}
+            return cls.model_validate({**needed, **kept})
 
     def as_json(self) -> dict[str, Any]:
         """The reply as scripts read it: what was done, or `{"error": ...}`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from assistant.phrases import Language, language_of
 from assistant.turn import Turn
@@ -42,6 +42,12 @@ class TurnState(TypedDict, total=False):
     outcomes: list[Outcome]
     failure: Failure
     reply: dict[str, Any]
+
+
+def resumable(state: TurnState) -> TurnState:
+    """What a later try of the turn goes on with: the plan and what came of its steps, and the seed."""
+    kept = {name: value for name, value in state.items() if name in ("seed", "plan", "outcomes")}
+    return cast(TurnState, kept)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@
         |-- DeadlinePassed      the request took longer than the engine allows
         `-- EngineClosed        the engine was shut down
 
+QueueFull and whatever is Broken may pass: the same request can succeed when it is made again. All others say
+no for good, and Cancelled is what its caller wanted.
+
 The text of an error is for a person: what is wrong and, after it, what would work.
 """
 
@@ -35,6 +38,8 @@ class FluxRuntimeError(Exception):
     """
 
     code: ClassVar[str] = "runtime_error"
+    may_pass: ClassVar[bool] = False
+    """Whether the same request may succeed when it is made again."""
 
     def __init__(self, message: str, *, stage: str = "request", remedy: str = "") -> None:
         super().__init__(f"{message} {remedy}".strip())
@@ -95,6 +100,7 @@ class QueueFull(FluxRuntimeError):
     """The bounded queue is full."""
 
     code = "queue_full"
+    may_pass = True
 
 
 class Cancelled(FluxRuntimeError):
@@ -107,6 +113,7 @@ class Broken(FluxRuntimeError):
     """The runtime or its machine failed."""
 
     code = "broken"
+    may_pass = True
 
 
 class BadCheckpoint(Broken):

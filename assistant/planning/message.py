@@ -38,8 +38,8 @@ def message_of(turn: Turn, text: str, language: Language, before: TurnRecord | N
 
 def _open_question(before: TurnRecord | None) -> OpenQuestion | None:
     """What the buttons under that turn's reply would send, if it asked which image is meant."""
-    reply = Reply.model_validate(before.reply) if before and before.reply else None
-    if reply is None or not reply.candidates:
+    reply = Reply.read(before.reply) if before and before.reply else None
+    if reply is None or not reply.candidates or not reply.actions:
         return None
     button = reply.actions[0]
     return OpenQuestion(button.text, tuple(image.n for image in reply.candidates), button.command)
