@@ -57,8 +57,9 @@ class ServedPage:
 def served(tmp_path: Path) -> Iterator[ServedPage]:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    environment = {**os.environ, "FLUX_ASSISTANT_DATA_DIR": str(tmp_path / "data"), "TMPDIR": str(temporary)}
-    command = [sys.executable, str(PROGRAM)]
+    elsewhere = {"FLUX_ASSISTANT_DATA_DIR": str(tmp_path / "not this one")}
+    environment = {**os.environ, **elsewhere, "TMPDIR": str(temporary)}
+    command = [sys.executable, str(PROGRAM), str(tmp_path / "data")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
