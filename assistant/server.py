@@ -8,13 +8,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
-import secrets
 import socket
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -23,8 +19,10 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from assistant.page.guard import LOOPBACK_HOSTS, PageGuard
 from assistant.page.mount import Page
 from assistant.page.sockets import guard_sockets
+from assistant.page.surface import UsedPart
 from assistant.service import Service
 from assistant.settings import Settings
+from assistant.sign_in import EntryToken, SignIn, sign_in_secret
 from flux_runtime.errors import TryOther
 from flux_runtime.interface import Runtime
 from sessions.records import NotFound
@@ -49,14 +47,17 @@ def serve(settings: Settings, *, runtime: Runtime | None = None) -> None:
     with listen(settings.host, settings.port) as listener:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{name}:{listener.getsockname()[1]}"
-        app = build_app(settings, address, runtime=runtime)
-        print(f"Chat page: {address}  (Ctrl-C stops it)", flush=True)
+        token = EntryToken(lambda token: _announce(f"{address}/?token={token}"))
+        app = build_app(settings, address, token, runtime=runtime)
+        token.renew()
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_SECONDS)
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def build_app(settings: Settings, address: str, *, runtime: Runtime | None = None) -> FastAPI:
-    """This assistant's web application, for the `http://host:port` that it will be served at.
+def build_app(
+    settings: Settings, address: str, token: EntryToken, *, runtime: Runtime | None = None
+) -> FastAPI:
+    """This assistant's web application, for the `http://host:port` at which the token will let people in.
 
     Health checks and pictures are its own; the chat page is mounted below them. All show one service, made of
     these settings, or of them and a model that is there already. Chainlit allows one page in a process.
@@ -74,7 +75,8 @@ def build_app(settings: Settings, address: str, *, runtime: Runtime | None = Non
         await asyncio.to_thread(service.close)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
-    app.add_middleware(PageGuard)
+    app.add_middleware(SignIn, token=token, owner_of=page.owner_of, give_cookie=page.give_cookie)
+    app.add_middleware(PageGuard, address=address)
 
     @app.get("/livez")
     async def livez() -> PlainTextResponse:
@@ -100,8 +102,14 @@ def build_app(settings: Settings, address: str, *, runtime: Runtime | None = Non
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/png", headers=headers)
 
-    app.mount("/", page.application)
+    app.mount("/", UsedPart(page.application))
     return app
+
+
+def _announce(address: str) -> None:
+    # Whoever started this may have stopped reading what it prints; those who are signed in go on.
+    with suppress(OSError):
+        print(f"Chat page: {address}  (works once; Ctrl-C stops the page)", flush=True)
 
 
 def _load_model(service: Service) -> None:
@@ -112,25 +120,11 @@ def _load_model(service: Service) -> None:
         _log.exception("the model could not be loaded")
 
 
-def sign_in_secret(data_dir: Path) -> str:
-    """The key that sign-in cookies are made with: made once, readable by the owner alone."""
-    file = data_dir / "sign-in.key"
-    data_dir.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        with tempfile.NamedTemporaryFile("w", dir=data_dir) as new:
-            new.write(secrets.token_hex(32))
-            new.flush()
-            # Another page may have been quicker; the file is never seen half written.
-            with suppress(FileExistsError):
-                os.link(new.name, file)
-    return file.read_text(encoding="ascii")
-
-
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there; who connects early waits. Raises CannotServe as `serve` does."""
     if host not in LOOPBACK_HOSTS:
         raise CannotServe(
-            f"The chat page signs in whoever opens it, and others could reach {host}.",
+            f"The chat page is for the people of this machine, and others could reach {host}.",
             stage="start",
             remedy="Use 127.0.0.1.",
         )

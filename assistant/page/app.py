@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import cast, get_args
 
 import chainlit as cl
+from chainlit.auth.cookie import get_token_from_cookies
+from chainlit.auth.jwt import decode_jwt
 from chainlit.context import context
 from chainlit.input_widget import Select, Slider, TextInput
 from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
+from jwt import InvalidTokenError
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from assistant.page.history import ChatHistory
 from assistant.page.served import live, service
@@ -28,13 +32,20 @@ from flux_runtime.interface import MAX_SEED
 MOST_STEPS = 50
 """The settings slider's end; the model may take more, but nothing gets better."""
 
+PREVIEWS = 4
+"""About as many previews of a picture are asked for, the first at a quarter: each takes the model a decode."""
+
 _COMMAND_ICONS = {"generate": "image-plus", "ask": "message-circle-question", "edit": "wand-sparkles"}
 
 
 @cl.header_auth_callback
 async def sign_in(headers: Headers) -> cl.User | None:
-    """Whoever comes is the local owner: the page listens on loopback and its guard keeps other sites out."""
-    return cl.User(identifier=LOCAL_OWNER)
+    """Renews a cookie that is still good; the first one is given for the token of the printed address."""
+    cookie = get_token_from_cookies(cookie_parser(headers.get("cookie", "")))
+    try:
+        return decode_jwt(cookie or "")
+    except InvalidTokenError:
+        return None
 
 
 @cl.data_layer
@@ -138,7 +149,7 @@ def _turn(
         width=width,
         height=height,
         num_inference_steps=steps,
-        preview_every=1,
+        preview_every=max(1, (steps or PREVIEWS) // PREVIEWS),
         idempotency_key=key or uuid.uuid4().hex,
         channel="chat",
     )

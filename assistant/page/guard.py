@@ -1,7 +1,7 @@
 """What every request to the chat page must satisfy before Chainlit sees it, and what every answer carries.
 
-The page signs in the person at this machine by itself, so nothing but that person's own browser tab may talk
-to it: other web sites, other host names that resolve here, and endpoints it does not use are turned away.
+Who is signed in is known by a cookie, which the browser sends whoever asks it to. So other web sites, and
+other host names that resolve here, are turned away.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 21 * 1024 * 1024
 """One upload of 20 MB and its envelope."""
 
-#: Chainlit's own, not used by the page: connecting to MCP servers, and showing a conversation to strangers.
-CLOSED_PATHS = ("/mcp", "/project/share", "/project/thread/share")
-
 ANSWER_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -36,16 +33,26 @@ ANSWER_HEADERS = {
 
 
 class PageGuard:
-    """ASGI middleware; refuses with 403 (host, origin), 404 (closed path, bad session id), 411 or 413 (body)."""
+    """ASGI middleware; refuses with 403 (host, origin), 404 (bad session id), 411 or 413 (body).
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what is guarded.
+        address: the `http://host:port` at which this machine serves it.
+    """
+
+    def __init__(self, app: ASGIApp, *, address: str) -> None:
         self._app = app
+        self._address = address
+        served = urlsplit(address)
+        port = f":{served.port}" if served.port not in (None, 80) else ""
+        names = {served.hostname, "localhost"}
+        self._hosts = {f"[{name}]{port}" if ":" in str(name) else f"{name}{port}" for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = _refusal(scope)
+        refusal = self._refusal(scope)
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
@@ -53,31 +60,21 @@ class PageGuard:
         else:
             await refusal(scope, receive, _with_headers(send))
 
-
-def _refusal(scope: Scope) -> PlainTextResponse | None:
-    headers = Headers(scope=scope)
-    if _host_name(headers.get("host", "")) not in LOOPBACK_HOSTS:
-        return PlainTextResponse("This page is for the machine that it runs on.", status_code=403)
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers["host"]:
-        return PlainTextResponse("Another site may not talk to this page.", status_code=403)
-    if scope["path"].rstrip("/") in CLOSED_PATHS or scope["path"].startswith("/project/share/"):
-        return PlainTextResponse("There is no such page.", status_code=404)
-    sessions = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("session_id", ())
-    if not all(map(is_session_id, sessions)):
-        return PlainTextResponse("There is no such session.", status_code=404)
-    if "chunked" in headers.get("transfer-encoding", ""):
-        return PlainTextResponse("Say how long the body is.", status_code=411)
-    length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-        return PlainTextResponse("A picture may have at most 20 MB.", status_code=413)
-    return None
-
-
-def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", "").lower(), headers.get("origin")
+        if host not in self._hosts:
+            return PlainTextResponse(f"This page is at {self._address} and nowhere else.", status_code=403)
+        if origin is not None and origin != f"http://{host}":
+            return PlainTextResponse("Another site may not talk to this page.", status_code=403)
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if not all(map(is_session_id, query.get("session_id", ()))):
+            return PlainTextResponse("There is no such session.", status_code=404)
+        if "chunked" in headers.get("transfer-encoding", ""):
+            return PlainTextResponse("Say how long the body is.", status_code=411)
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            return PlainTextResponse("A picture may have at most 20 MB.", status_code=413)
         return None
 
 

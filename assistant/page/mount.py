@@ -15,11 +15,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from assistant.service import Service
+from assistant.turn import LOCAL_OWNER
 
 if TYPE_CHECKING:
     from assistant.page.live import Live
@@ -46,6 +50,9 @@ class Page:
         self._folder = _own_folder()
         os.environ["CHAINLIT_APP_ROOT"] = str(self._folder)
         os.environ["CHAINLIT_AUTH_SECRET"] = secret
+        # Another port of this host is another page, and a browser shows its cookies to this one as well.
+        os.environ["CHAINLIT_AUTH_COOKIE_NAME"] = f"flux-assistant-{urlsplit(address).port}-signed-in"
+        os.environ["CHAINLIT_COOKIE_SAMESITE"] = "strict"
         from chainlit.config import config, load_module
 
         config.project.allow_origins = [address]
@@ -66,12 +73,22 @@ class Page:
         app.add_exception_handler(ValueError, unusable_upload)
         self.application = app
 
-    async def owner_of(self, request: Request) -> str | None:
-        """Who sent the request, if anyone is signed in."""
+    async def owner_of(self, request: HTTPConnection) -> str | None:
+        """Who sent the request, by its cookie; None if nobody is signed in."""
         from chainlit.auth import get_current_user, get_token_from_cookies
 
-        user = await get_current_user(get_token_from_cookies(request.cookies) or "")
+        try:
+            user = await get_current_user(get_token_from_cookies(request.cookies) or "")
+        except HTTPException:
+            return None
         return user.identifier if user else None
+
+    def give_cookie(self, request: Request, response: Response) -> None:
+        """Put a cookie into the response by which `owner_of` knows the local owner from now on."""
+        from chainlit.auth import create_jwt, set_auth_cookie
+        from chainlit.user import User
+
+        set_auth_cookie(request, response, create_jwt(User(identifier=LOCAL_OWNER)))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

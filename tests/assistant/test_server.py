@@ -1,18 +1,16 @@
-"""Where the page listens, and the key it signs its visitor in with."""
+"""Where the page listens."""
 
 from __future__ import annotations
 
 import errno
 import socket
-import stat
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from assistant.page.mount import unusable_upload
-from assistant.server import CannotServe, listen, sign_in_secret
+from assistant.server import CannotServe, listen
 
 
 def test_it_listens_on_any_free_port_of_this_machine() -> None:
@@ -64,12 +62,3 @@ def test_only_a_failed_upload_is_told_as_an_empty_file() -> None:
     page = TestClient(app, raise_server_exceptions=False)
     assert page.post("/project/file").json() == {"detail": "the file is empty"}
     assert page.get("/project/threads").status_code == 500
-
-
-def test_the_sign_in_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    first = sign_in_secret(tmp_path / "data")
-    assert len(first) == 64
-    assert sign_in_secret(tmp_path / "data") == first
-    assert sign_in_secret(tmp_path / "other") != first
-    (file,) = (tmp_path / "data").iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import chainlit as cl
 import pytest
+from chainlit.auth.jwt import create_jwt
 from chainlit.config import config
+from starlette.datastructures import Headers
 
 from assistant.conversation import Conversation
 from assistant.page import served
 from assistant.page.live import Live
 from assistant.service import Service
-from assistant.turn import Action
+from assistant.turn import LOCAL_OWNER, Action
 from flux_runtime.errors import BadCheckpoint
 
 if TYPE_CHECKING:
@@ -147,3 +149,16 @@ def test_stop_is_answered_also_while_the_model_is_loaded(
     monkeypatch.setattr(service, "conversation", load)
     (reply,) = replies_to(say_and_stop())
     assert reply.startswith("Stopped.")
+
+
+def test_nobody_is_signed_in_without_a_cookie_that_this_page_gave(
+    page: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAINLIT_AUTH_SECRET", "a" * 64)
+    good = create_jwt(cl.User(identifier=LOCAL_OWNER))
+    monkeypatch.setenv("CHAINLIT_AUTH_SECRET", "b" * 64)
+    assert asyncio.run(page.sign_in(Headers())) is None
+    assert asyncio.run(page.sign_in(Headers({"Cookie": "access_token=none"}))) is None
+    assert asyncio.run(page.sign_in(Headers({"Cookie": f"access_token={good}"}))) is None
+    monkeypatch.setenv("CHAINLIT_AUTH_SECRET", "a" * 64)
+    assert asyncio.run(page.sign_in(Headers({"Cookie": f"access_token={good}"}))).identifier == LOCAL_OWNER

@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -39,22 +41,30 @@ PICTURES = "img.inline-image[src^='/images/']"
 REPLIES = ".ai-message [role=article]"
 
 
+class Served(NamedTuple):
+    """A page that runs: where it is, and the addresses that it prints, each of which signs in one visitor."""
+
+    address: str
+    entries: Iterator[str]
+
+
 @contextmanager
-def _serving(data: Path) -> Iterator[str]:
-    """The page in a process of its own, ready; its address. Ended by its own process id."""
+def _serving(data: Path) -> Iterator[Served]:
+    """The page in a process of its own, ready. Ended by its own process id."""
     environment = {**os.environ, "FLUX_ASSISTANT_DATA_DIR": str(data), "FLUX_ASSISTANT_MODEL": "pocket"}
     command = [sys.executable, "-m", "assistant", "chat", "--port", "0"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
-            words = server.stdout.readline().split()
-            assert len(words) > 2, "the page did not start"
-            address = words[2]
+            entries = (line.split()[2] for line in server.stdout)
+            first = next(entries, None)
+            assert first, "the page did not start"
+            address = first.partition("/?")[0]
             deadline = time.monotonic() + 120
             while httpx.get(f"{address}/readyz", timeout=60).status_code != 200:
                 assert time.monotonic() < deadline, "the model was not loaded in time"
                 time.sleep(0.2)
-            yield address
+            yield Served(address, chain([first], entries))
         finally:
             server.terminate()
             server.wait(60)
@@ -66,9 +76,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(data: Path) -> Iterator[str]:
-    with _serving(data) as address:
-        yield address
+def served(data: Path) -> Iterator[Served]:
+    with _serving(data) as served:
+        yield served
+
+
+@pytest.fixture
+def address(served: Served) -> str:
+    return served.address
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +107,12 @@ def pocket() -> Iterator[LocalRuntime]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
+def page(browser: Browser, served: Served) -> Iterator[Page]:
     context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
-    page.goto(address)
+    page.goto(next(served.entries))
     # The gear is there once the page is connected and the model is loaded.
     page.wait_for_selector("#chat-settings-open-modal")
     yield page
@@ -206,13 +221,13 @@ def test_conversations_are_still_there_after_a_restart(browser: Browser, tmp_pat
     context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    with _serving(tmp_path) as address:
-        page.goto(address)
+    with _serving(tmp_path) as served:
+        page.goto(next(served.entries))
         page.wait_for_selector("#chat-settings-open-modal")
         _say(page, "A rabbit playing guitar in the forest, sunny day")
         expect(page.locator(PICTURES)).to_have_count(1, timeout=PATIENCE)
-    with _serving(tmp_path) as address:
-        page.goto(address)
+    with _serving(tmp_path) as served:
+        page.goto(next(served.entries))
         page.click("#thread-history li >> nth=0")
         expect(page.locator(PICTURES)).to_have_count(1, timeout=PATIENCE)
         expect(page.locator("button:has-text('Edit #1')")).to_be_visible(timeout=PATIENCE)

@@ -22,18 +22,23 @@ class ServedPage:
 
     Attributes:
         address: `http://host:port`.
+        entries: the addresses that it prints, each of which signs in one visitor; the first is used up.
         process: the program that serves it.
         files: where its uploads are.
         headers: what a visitor sends who has signed in.
     """
 
-    def __init__(self, address: str, process: subprocess.Popen[str], temporary: Path) -> None:
-        self.address = address
+    def __init__(self, process: subprocess.Popen[str], temporary: Path) -> None:
+        assert process.stdout
+        self.entries = (line.split()[2] for line in process.stdout)
+        entry = next(self.entries, None)
+        assert entry, "the page did not start"
+        self.address = entry.partition("/?")[0]
         self.process = process
         (root,) = temporary.glob("flux-assistant-page-*")
         self.files = root / ".files"
-        answer = httpx.post(f"{self.address}/auth/header")
-        self.headers = {"Cookie": f"access_token={answer.cookies['access_token']}"}
+        ((name, value),) = httpx.get(entry).cookies.items()
+        self.headers = {"Cookie": f"{name}={value}"}
 
     @asynccontextmanager
     async def socket(self, **auth: Any) -> AsyncIterator[socketio.AsyncClient]:
@@ -62,10 +67,7 @@ def served(tmp_path: Path) -> Iterator[ServedPage]:
     command = [sys.executable, str(PROGRAM), str(tmp_path / "data")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout
-            words = process.stdout.readline().split()
-            assert len(words) > 2, "the page did not start"
-            yield ServedPage(words[2], process, temporary)
+            yield ServedPage(process, temporary)
         finally:
             process.terminate()
             process.wait(60)
