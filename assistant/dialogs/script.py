@@ -1,16 +1,17 @@
 """Dialog scripts: a conversation in YAML, replayed through `take_turn` and checked.
 
-What a picture shows is asked of the picture alone: a question and the pixels go to the answerer, never the
-prompt, the plan or the history. A script knows no channel and no model; it is given a conversation.
+What a picture shows is read off the picture alone, never off the prompt, the plan or the history: by a judge
+that was trained apart from the model where one ships with it, else by the model, which is asked a question. A
+script knows no channel and no model; it is given a conversation and, where there is one, a judge.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import yaml
 from PIL import Image
@@ -20,6 +21,8 @@ from assistant.conversation import Conversation
 from assistant.turn import LOCAL_OWNER, Reply, Turn
 from flux_runtime.errors import TryOther
 from flux_runtime.interface import AnswerRequest, Runtime
+from flux_runtime.judging import PictureJudge
+from flux_runtime.vocabulary import says
 
 QUESTIONS = {
     "subject": "Who is in the picture?",
@@ -32,12 +35,24 @@ QUESTIONS = {
 }
 """What is asked of a picture for each key under `shows`."""
 
-_SAID_AS = {"sunny": ("sun", "clear"), "rainy": ("rain",), "snowy": ("snow",), "night": ("night", "dark")}
-"""Parts of an answer that mean a value; any other value is looked for as it is written."""
+_SAID_AS = {
+    "sunny": ("sunny", "sun", "clear"),
+    "rainy": ("rainy", "raining", "rain"),
+    "snowy": ("snowy", "snowing", "snow"),
+    "night": ("night", "dark"),
+}
+"""Words of an answer that mean a value; any other value is looked for as it is written."""
 
 _DENIALS = re.compile(r"\b(no|not|none|nothing)\b|n't\b")
 
 Shown = Literal["subject", "outfit", "action", "setting", "weather", "left", "right"]
+
+Reader = Literal["judge", "model"]
+READERS: dict[Reader, str] = {
+    "judge": "a judge that was trained apart from the model",
+    "model": "the model that drew them",
+}
+"""Who says what a picture shows, in words."""
 
 
 class BadScript(TryOther):
@@ -57,9 +72,9 @@ class Expectation(_Strict):
     source: int | None = None
     """The number of the picture that the last step used."""
     answer: str | None = None
-    """A part of the answer to the person's question."""
+    """Whole words of the answer to the person's question."""
     reply: str | None = None
-    """A part of the reply."""
+    """Whole words of the reply."""
     shows: dict[Shown, str] = Field(default_factory=dict)
     """What the current picture shows after the turn."""
 
@@ -72,7 +87,7 @@ class ScriptTurn(_Strict):
 
 
 class DialogScript(_Strict):
-    """A whole conversation. Every picture in it is made with `seed`."""
+    """A whole conversation. Every picture in it is made with `seed`, unless it is played with another."""
 
     name: str
     seed: int = 0
@@ -103,6 +118,8 @@ class PlayedScript(_Strict):
     """A script that was played to its end."""
 
     name: str
+    seed: int
+    reader: Reader
     turns: tuple[PlayedTurn, ...]
 
     @property
@@ -118,6 +135,22 @@ class PlayedScript(_Strict):
             for check in turn.checks
             if not check.passed
         )
+
+
+class PassRate(NamedTuple):
+    """How many times a script was played, each time with another seed, and how many times it passed."""
+
+    name: str
+    passed: int
+    played: int
+
+
+def pass_rates(played: Iterable[PlayedScript]) -> tuple[PassRate, ...]:
+    """The pass rate of each script by name, in the order in which they were played."""
+    results: dict[str, list[bool]] = {}
+    for script in played:
+        results.setdefault(script.name, []).append(script.passed)
+    return tuple(PassRate(name, sum(each), len(each)) for name, each in results.items())
 
 
 def find_scripts(paths: list[Path]) -> list[Path]:
@@ -150,55 +183,83 @@ def read_script(path: Path) -> DialogScript:
         raise BadScript(f"{path} is no dialog script: {where}: {first['msg']}") from error
 
 
-async def play(script: DialogScript, conversation: Conversation, *, session: str) -> PlayedScript:
-    """Take every turn of the script in the named session, which should be a new one, and check each reply."""
+async def play(
+    script: DialogScript,
+    conversation: Conversation,
+    *,
+    session: str,
+    judge: PictureJudge | None = None,
+    seed: int | None = None,
+) -> PlayedScript:
+    """Take every turn of the script in the named session, which should be a new one, and check each reply.
+
+    `seed` is used instead of the script's own. Without a judge the model says what its pictures show.
+    """
     runtime = conversation.runtime
+    seed = script.seed if seed is None else seed
     played = []
     pictures: dict[int, Path] = {}
     for turn in script.turns:
         reply = await conversation.take_turn(
-            Turn(text=turn.user, session=session, seed=script.seed, channel="script")
+            Turn(text=turn.user, session=session, seed=seed, channel="script")
         )
         made = {image.n: conversation.store.images.path(LOCAL_OWNER, image.id) for image in reply.images}
         pictures |= made
         current = pictures.get(reply.head) if reply.head is not None else None
-        checks = await asyncio.to_thread(lambda: tuple(_checks(turn.expect, reply, current, runtime)))  # noqa: B023
+        checks = await asyncio.to_thread(_checks, turn.expect, reply, current, runtime, judge)
         played.append(PlayedTurn(user=turn.user, reply=reply, checks=checks, pictures=made))
-    return PlayedScript(name=script.name, turns=tuple(played))
+    reader = "judge" if judge else "model"
+    return PlayedScript(name=script.name, seed=seed, reader=reader, turns=tuple(played))
 
 
-def _checks(expect: Expectation, reply: Reply, current: Path | None, runtime: Runtime) -> Iterator[Check]:
+def _checks(
+    expect: Expectation, reply: Reply, current: Path | None, runtime: Runtime, judge: PictureJudge | None
+) -> tuple[Check, ...]:
+    said = _said(expect, reply, runtime)
+    return (*said, *(_shown(expect.shows, current, runtime, judge) if expect.shows else ()))
+
+
+def _said(expect: Expectation, reply: Reply, runtime: Runtime) -> Iterator[Check]:
+    """What the reply did and said."""
     if expect.tool is not None:
         yield Check(what="tool", wanted=expect.tool, found=reply.tool, passed=reply.tool == expect.tool)
     if expect.source is not None:
         sources = reply.steps[-1].sources if reply.steps else ()
         found = ", ".join(map(str, sources))
         yield Check(what="source", wanted=str(expect.source), found=found, passed=found == str(expect.source))
-    if expect.answer is not None:
-        yield _contains("answer", expect.answer, reply.answer or "")
-    if expect.reply is not None:
-        yield _contains("reply", expect.reply, reply.text)
-    if expect.shows:
-        if current is None:
-            yield Check(what="picture", wanted="one to look at", found="none", passed=False)
-            return
-        with Image.open(current, formats=("PNG",)) as file:
-            picture = file.convert("RGB")
-        for key, wanted in expect.shows.items():
-            question = QUESTIONS[key]
-            found = runtime.answer(AnswerRequest(question=question, images=(picture,))).text
-            passed = answer_means(wanted, found)
-            yield Check(what=key, wanted=wanted, found=found, passed=passed, asked=question)
+    vocabulary = runtime.capabilities.vocabulary
+    declared = () if vocabulary == "open" else vocabulary.spellings
+    for what, wanted, found in (
+        ("answer", expect.answer, reply.answer or ""),
+        ("reply", expect.reply, reply.text),
+    ):
+        if wanted is not None:
+            yield Check(what=what, wanted=wanted, found=found, passed=says(found, wanted, declared))
 
 
-def _contains(what: str, wanted: str, found: str) -> Check:
-    return Check(what=what, wanted=wanted, found=found, passed=wanted.casefold() in found.casefold())
+def _shown(
+    shows: dict[Shown, str], current: Path | None, runtime: Runtime, judge: PictureJudge | None
+) -> Iterator[Check]:
+    """What the current picture shows, by the judge, or by the model where there is none."""
+    if current is None:
+        yield Check(what="picture", wanted="one to look at", found="none", passed=False)
+        return
+    with Image.open(current, formats=("PNG",)) as file:
+        picture = file.convert("RGB")
+    if judge:
+        read = judge(picture)
+        for key, wanted in shows.items():
+            yield Check(what=key, wanted=wanted, found=read[key], passed=read[key] == wanted.casefold())
+        return
+    for key, wanted in shows.items():
+        question = QUESTIONS[key]
+        found = runtime.answer(AnswerRequest(question=question, images=(picture,))).text
+        yield Check(what=key, wanted=wanted, found=found, passed=answer_means(wanted, found), asked=question)
 
 
 def answer_means(wanted: str, answer: str) -> bool:
-    """Whether an English answer affirms a value; "none" and "nothing" are affirmed by a denial."""
-    wanted, answer = wanted.casefold(), answer.casefold()
-    denies = _DENIALS.search(answer) is not None
-    if wanted in ("none", "nothing"):
+    """Whether an English answer affirms a value in whole words; a denial affirms "none" and "nothing"."""
+    denies = _DENIALS.search(answer.casefold()) is not None
+    if wanted.casefold() in ("none", "nothing"):
         return denies
-    return not denies and any(part in answer for part in _SAID_AS.get(wanted, (wanted,)))
+    return not denies and any(says(answer, word) for word in _SAID_AS.get(wanted.casefold(), (wanted,)))

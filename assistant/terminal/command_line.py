@@ -154,27 +154,37 @@ def dialog(
     report: Annotated[
         Path | None, typer.Option(help="Write every message, picture and check to this HTML file.")
     ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds each script is played with.")] = 1,
 ) -> None:
-    """Replay dialog scripts and check their expectations."""
+    """Replay dialog scripts, check their expectations, and print how many scripts passed.
+
+    With several seeds, each script is played with its own and the ones after it.
+    """
     from assistant.dialogs.report import write_report
     from assistant.dialogs.script import find_scripts, play, read_script
     from assistant.wiring import build_conversation
+    from flux_runtime.judging import find_judge
 
     played = []
     with failures(as_json=False), tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         scripts = [read_script(path) for path in find_scripts(paths)]
         if report:
             report.open("a").close()  # what cannot be written is better known before the model has worked
-        conversation = build_conversation(read_settings(data_dir=Path(folder)))
+        settings = read_settings(data_dir=Path(folder))
+        conversation, judge = build_conversation(settings), find_judge(settings.model)
         try:
             for number, script in enumerate(scripts):
-                played.append(runner.run(play(script, conversation, session=f"dialog {number}")))
-                printing.print_played(played[-1])
+                for seed in range(script.seed, script.seed + seeds):
+                    session = f"dialog {number}, seed {seed}"
+                    playing = play(script, conversation, session=session, judge=judge, seed=seed)
+                    played.append(runner.run(playing))
+                    printing.print_played(played[-1])
         finally:
             conversation.close()
         if report:
             write_report(played, report)
             print(f"report: {report}")
+    printing.print_pass_rates(played)
     if not all(script.passed for script in played):
         raise typer.Exit(1)
 

@@ -129,9 +129,21 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 
 def print_played(script: PlayedScript) -> None:
-    print(f"{'ok  ' if script.passed else 'FAIL'} {script.name}", flush=True)
+    print(f"{'ok  ' if script.passed else 'FAIL'} {script.name}, seed {script.seed}", flush=True)
     for failure in script.failures:
         print(f"     {failure}", flush=True)
+
+
+def print_pass_rates(played: Sequence[PlayedScript]) -> None:
+    """Who read the pictures, how many times each script passed, and all together."""
+    from assistant.dialogs.script import READERS, pass_rates
+
+    rates = pass_rates(played)
+    print(f"\nWhat the pictures show was read by {READERS[played[0].reader]}.")
+    for rate in rates:
+        print(f"{rate.passed} of {rate.played}  {rate.name}")
+    passed = sum(script.passed for script in played)
+    print(f"{passed} of {len(played)} passed ({passed / len(played):.0%}).", flush=True)
 
 
 def print_figures(figures: dict[str, Any]) -> None:

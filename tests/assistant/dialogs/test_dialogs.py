@@ -12,6 +12,7 @@ from assistant.conversation import Conversation
 from assistant.dialogs.script import find_scripts, play, read_script
 from assistant.settings import Settings
 from assistant.wiring import build_conversation
+from flux_runtime.judging import find_judge
 
 SCRIPTS = find_scripts([Path(__file__).parents[2] / "dialogs"])
 
@@ -26,7 +27,8 @@ def pocket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_the_dialog_goes_as_its_script_expects(path: Path, pocket: Conversation) -> None:
-    played = asyncio.run(play(read_script(path), pocket, session=path.stem))
+    played = asyncio.run(play(read_script(path), pocket, session=path.stem, judge=find_judge("pocket")))
+    assert played.reader == "judge"
     assert played.passed, "\n".join(played.failures)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from assistant.conversation import Conversation
 from assistant.dialogs.report import write_report
@@ -16,6 +17,7 @@ from assistant.dialogs.script import (
     PlayedScript,
     answer_means,
     find_scripts,
+    pass_rates,
     play,
     read_script,
 )
@@ -77,6 +79,48 @@ def test_an_expectation_that_is_not_met_fails_and_is_named(
     assert f": {named} should be" in failure
 
 
+def test_an_expectation_is_met_by_whole_words_only(
+    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_say("a red balloon, 蓝色的气球")
+    text = "name: x\nturns: [{user: hello, expect: {reply: %s}}]"
+    assert not _play(conversation, text % "red ball", tmp_path).passed
+    scripted.will_say("a red balloon, 蓝色的气球")
+    played = asyncio.run(play(_script(text % "red balloon", tmp_path), conversation, session="other"))
+    assert played.passed
+
+
+def test_the_judge_says_what_is_shown_where_there_is_one(
+    conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    text = "name: x\nturns: [{user: /generate a robot, expect: {shows: {left: Red Ball, right: ball}}}]"
+    script = _script(text, tmp_path)
+    seen: list[tuple[int, int]] = []
+
+    def judge(picture: Image.Image) -> dict[str, str]:
+        seen.append(picture.size)
+        return {"left": "red ball", "right": "red ball"}
+
+    played = asyncio.run(play(script, conversation, session="s", judge=judge))
+    assert (played.reader, seen, len(scripted.requests)) == ("judge", [(16, 16)], 1)
+    assert [check.passed for check in played.turns[0].checks] == [True, False]
+    write_report([played], tmp_path / "report.html")
+    assert "by a judge that was trained apart" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert _play(conversation, text, tmp_path).reader == "model"
+
+
+def test_the_pass_rate_counts_every_seed_of_a_script(conversation: Conversation, tmp_path: Path) -> None:
+    script = _script("name: x\nturns: [{user: /generate a robot, expect: {tool: generate}}]", tmp_path)
+    fails = _script("name: x\nturns: [{user: /generate a robot, expect: {tool: edit}}]", tmp_path)
+    played = [
+        asyncio.run(play(each, conversation, session=f"s{seed}", seed=seed))
+        for seed, each in enumerate((script, fails, script))
+    ]
+    assert [each.seed for each in played] == [0, 1, 2]
+    assert pass_rates(played) == (("x", 2, 3),)
+
+
 def test_what_a_picture_shows_is_asked_of_its_pixels(
     conversation: Conversation, scripted: ScriptedRuntime, tmp_path: Path
 ) -> None:
@@ -114,6 +158,8 @@ def test_expecting_to_see_something_where_there_is_no_picture_fails(
         ("red balloon", "a red balloon is on the left.", True),
         ("red balloon", "a blue balloon is on the left.", False),
         ("night", "it isn't night", False),
+        ("red ball", "a red balloon is on the left.", False),
+        ("sunny", "it looks unclear.", False),
     ],
 )
 def test_an_answer_is_read_for_what_it_affirms(wanted: str, answer: str, means: bool) -> None:

@@ -163,6 +163,17 @@ def test_dialog_reports_and_exits_by_what_was_expected(run: Run, tmp_path: Path)
     assert "tool should be 'edit', but is 'generate'" in result.stdout
 
 
+def test_dialog_prints_the_pass_rate_over_several_seeds(
+    run: Run, scripted: ScriptedRuntime, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("name: x\nseed: 7\nturns: [{user: /generate a robot, expect: {tool: generate}}]")
+    result = run("dialog", str(file), "--seeds", "3")
+    assert [getattr(request, "seed", None) for request in scripted.requests] == [7, 8, 9]
+    assert "3 of 3  x\n3 of 3 passed (100%)." in result.stdout
+    assert "read by a judge" in result.stdout
+
+
 def test_dialog_leaves_the_persons_own_history_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("name: x\nturns: [{user: /generate a robot}]")
     assert run("dialog", str(tmp_path)).exit_code == 0
