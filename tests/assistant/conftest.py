@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from assistant.conversation import Conversation
 from sessions.store import SessionStore
@@ -21,3 +23,11 @@ def conversation(tmp_path: Path, scripted: ScriptedRuntime) -> Iterator[Conversa
     opened = Conversation(SessionStore(folder), scripted, folder)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def png() -> bytes:
+    """The bytes of a small red picture."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 8), "red").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,12 @@ from sessions.store import SessionStore
 if TYPE_CHECKING:
     from ..conftest import ScriptedRuntime
 
+TESTS = Path(__file__).resolve().parent.parent
 TURN = Turn(text="draw a cat, then make it rain", idempotency_key="k")
+CUT_SHORT = (
+    "This was cut short: the program ended before it was done. What was made until then is kept. Send it "
+    "again if you still want it."
+)
 
 _DIES = """
 import asyncio, os, sys
@@ -59,17 +65,27 @@ elif moment == "before the reply":
 elif moment == "reply stored":
     SessionStore.finish_turn = dying_after(SessionStore.finish_turn)
 conversation = Conversation(SessionStore(folder), runtime, folder)
-turn = Turn(text="draw a cat, then make it rain", idempotency_key="k")
+turn = Turn(text=sys.argv[4], session=sys.argv[5], idempotency_key="k")
 asyncio.run(conversation.take_turn(turn))
 """
 
 
-def kill_at(moment: str, folder: Path) -> None:
-    tests = Path(__file__).resolve().parent.parent
+def kill_at(moment: str, folder: Path, text: str = TURN.text, *, session: str = "default") -> None:
+    """Let a process die at that moment of a turn."""
     died = subprocess.run(
-        [sys.executable, "-c", _DIES, str(folder), str(tests), moment], capture_output=True, timeout=300
+        [sys.executable, "-c", _DIES, str(folder), str(TESTS), moment, text, session],
+        capture_output=True,
+        timeout=300,
     )
     assert died.returncode == 9, died.stderr.decode()
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    """No graph checkpoint, no lock of a turn."""
+    with closing(sqlite3.connect(folder / "turns.db")) as database:
+        for table in ("checkpoints", "writes"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    assert list((folder / "locks").glob("*.turn")) == []
 
 
 def send_again(folder: Path, scripted: ScriptedRuntime) -> Reply:
@@ -106,8 +122,129 @@ def test_a_killed_turn_is_taken_up_where_it_was(
     store.close()
     for name in ("store.db", "turns.db"):
         assert sqlite3.connect(tmp_path / name).execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    left = sqlite3.connect(tmp_path / "turns.db").execute("SELECT count(*) FROM checkpoints").fetchone()
-    assert left == (0,) or moment == "reply stored"
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("moment", "status", "text"),
+    [
+        ("while drawing", "stopped", CUT_SHORT),
+        ("image stored", "stopped", CUT_SHORT),
+        ("second image stored", "stopped", f"Drew #1.\n{CUT_SHORT}"),
+        ("before the reply", "replied", "Drew #1.\nEdited #1 → #2: make it rain."),
+        ("reply stored", "replied", "Drew #1.\nEdited #1 → #2: make it rain."),
+    ],
+)
+def test_a_killed_turn_that_is_not_sent_again_gets_its_reply_on_the_next_start(
+    tmp_path: Path, scripted: ScriptedRuntime, moment: str, status: str, text: str
+) -> None:
+    kill_at(moment, tmp_path)
+    Conversation(SessionStore(tmp_path), scripted, tmp_path).close()
+    store = SessionStore(tmp_path)
+    (turn,) = store.history("local", "default").turns
+    assert turn.reply is not None
+    assert (turn.status, turn.reply["text"]) == (status, text)
+    assert scripted.requests == []
+    store.close()
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_killed_turn_in_chinese_says_so_in_chinese(tmp_path: Path, scripted: ScriptedRuntime) -> None:
+    kill_at("while drawing", tmp_path, "画一只猫，然后改成下雨")
+    Conversation(SessionStore(tmp_path), scripted, tmp_path).close()
+    store = SessionStore(tmp_path)
+    (turn,) = store.history("local", "default").turns
+    assert turn.reply is not None
+    assert turn.reply["text"].startswith("程序中途结束")
+    store.close()
+
+
+def test_a_killed_turn_of_a_deleted_conversation_leaves_nothing_either(
+    tmp_path: Path, scripted: ScriptedRuntime
+) -> None:
+    kill_at("image stored", tmp_path)
+    store = SessionStore(tmp_path)
+    store.delete_session("local", "default")
+    Conversation(store, scripted, tmp_path).close()
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_turn_that_is_killed_while_others_go_on_is_closed_by_its_conversations_next_turn(
+    tmp_path: Path, scripted: ScriptedRuntime
+) -> None:
+    conversation = Conversation(SessionStore(tmp_path), scripted, tmp_path)
+    kill_at("image stored", tmp_path)
+    scripted.will_draw("a dog")
+    reply = asyncio.run(conversation.take_turn(Turn(text="draw a dog")))
+    assert reply.text == "Drew #2."
+    turns = conversation.store.history("local", "default").turns
+    assert [turn.status for turn in turns] == ["stopped", "replied"]
+    conversation.close()
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_start_closes_the_oldest_ones_only_and_the_next_start_the_others(
+    tmp_path: Path, scripted: ScriptedRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.conversation.MAX_CLOSED_AT_START", 2)
+    store = SessionStore(tmp_path)
+    for name in ("a", "b", "c"):
+        session = store.session("local", name)
+        store.begin_turn(session, key="k", fingerprint="", text="draw a cat", channel="test")
+    store.close()
+    for names in (["c"], []):
+        Conversation(SessionStore(tmp_path), scripted, tmp_path).close()
+        store = SessionStore(tmp_path)
+        assert [session.name for session, _ in store.unfinished(10)] == names
+        store.close()
+
+
+_LIVES = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import ScriptedRuntime
+from assistant.conversation import Conversation
+from assistant.turn import Turn
+from sessions.store import SessionStore
+
+def wait(_):
+    print("drawing", flush=True)
+    sys.stdin.readline()
+
+folder = Path(sys.argv[1])
+runtime = ScriptedRuntime()
+runtime.before = wait
+runtime.will_draw("a cat")
+conversation = Conversation(SessionStore(folder), runtime, folder)
+print(asyncio.run(conversation.take_turn(Turn(text="draw a cat"))).text, flush=True)
+conversation.close()
+"""
+
+
+def test_a_turn_of_a_process_that_lives_is_left_alone(tmp_path: Path, scripted: ScriptedRuntime) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _LIVES, str(tmp_path), str(TESTS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == "drawing\n"
+        Conversation(SessionStore(tmp_path), scripted, tmp_path).close()
+        store = SessionStore(tmp_path)
+        (turn,) = store.history("local", "default").turns
+        assert (turn.status, turn.reply) == ("started", None)
+        checkpoints = sqlite3.connect(tmp_path / "turns.db").execute("SELECT count(*) FROM checkpoints")
+        assert checkpoints.fetchone() != (0,)
+        other.stdin.write("go on\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "Drew #1.\n"
+    (turn,) = store.history("local", "default").turns
+    assert turn.status == "replied"
+    store.close()
+    assert_nothing_is_left(tmp_path)
 
 
 def test_another_turn_after_a_kill_is_not_held_up(tmp_path: Path, scripted: ScriptedRuntime) -> None:
@@ -149,10 +286,9 @@ conversation.close()
 
 def test_two_processes_take_turns_of_one_session_one_after_the_other(tmp_path: Path) -> None:
     count = 6
-    tests = Path(__file__).resolve().parent.parent
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _DRAWS, str(tmp_path), str(tests), str(count)], stderr=subprocess.PIPE
+            [sys.executable, "-c", _DRAWS, str(tmp_path), str(TESTS), str(count)], stderr=subprocess.PIPE
         )
         for _ in range(2)
     ]
