@@ -16,12 +16,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from PIL import Image
 
-from flux_runtime.catalogue import find_model
+from flux_runtime.catalogue import find_model, read_entry
 from flux_runtime.errors import Broken
-from flux_runtime.families.flux3.reference_pipeline import ReferencePipeline
-from flux_runtime.instances import instance_key
+from flux_runtime.families.protocol import ReferencePipeline
+from flux_runtime.families.registry import family
+from flux_runtime.instances import InstanceKey, instance_key
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest
 from flux_runtime.machine import describe_machine
 from flux_runtime.runtime import LocalRuntime
@@ -76,7 +78,7 @@ def measure(
 
 def _tasks(folder: Path, n: int, on_progress: Progress) -> list[Row]:
     runtime = LocalRuntime(folder)
-    reference = ReferencePipeline(runtime.instance.key)
+    reference = _reference(runtime.instance.key)
     width, height = runtime.capabilities.default_size
     draw = GenerateRequest(prompt=PROMPT, seed=SEED)
     picture = runtime.generate(draw).image
@@ -95,6 +97,12 @@ def _tasks(folder: Path, n: int, on_progress: Progress) -> list[Row]:
     finally:
         runtime.close()
     return rows
+
+
+def _reference(key: InstanceKey) -> ReferencePipeline:
+    """What the model's family is measured against."""
+    entry = read_entry(key.folder)
+    return family(entry.family).reference_pipeline(key.folder, entry, torch.device(key.device), key.dtype)
 
 
 def _taking_turns(
@@ -155,7 +163,7 @@ def _in_a_new_process(whose: str, folder: Path) -> tuple[float, float]:
 
 def _one_of_each(whose: str, folder: Path) -> dict[str, float]:
     """What a new process runs: each task once."""
-    model: Any = LocalRuntime(folder) if whose == "ours" else ReferencePipeline(instance_key(folder))
+    model: Any = LocalRuntime(folder) if whose == "ours" else _reference(instance_key(folder))
     drawn = model.generate(GenerateRequest(prompt=PROMPT, seed=SEED))
     first_picture = time.time()
     picture = drawn if isinstance(drawn, Image.Image) else drawn.image

@@ -11,9 +11,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from flux_runtime.entry import CatalogueEntry
 from flux_runtime.errors import BadCheckpoint, UnknownModel
+from flux_runtime.families.registry import family
 from flux_runtime.interface import Capabilities
 from flux_runtime.vocabulary import Vocabulary
 
@@ -21,38 +23,11 @@ DEFAULT_MODEL = "pocket"
 MODEL_VARIABLE = "FLUX_ASSISTANT_MODEL"
 _SHIPPED = {"pocket": Path(__file__).parent / "pocket" / "weights"}
 
-Task = Literal["generate", "edit", "answer", "plan"]
 
+class _Named(BaseModel):
+    """The one field that says which class the others are read with."""
 
-class CatalogueEntry(BaseModel):
-    """`entry.json` of a model folder. Sizes are (width, height) in pixels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    family: Literal["flux3"]
-    license: str
-    languages: tuple[str, ...]
-    tasks: tuple[Task, ...]
-    default_size: tuple[int, int]
-    sizes: tuple[tuple[int, int], ...] = ()
-    """Every size the model draws; empty means any multiple of its token grid."""
-    default_steps: int
-    default_guidance: float
-    max_references: int = 1
-    """Images an edit may look at besides its source."""
-    text_encoder_out_layers: tuple[int, ...] = Field(min_length=1)
-    """Hidden states of the text encoder that are stacked into prompt embeds; 0 is its embedding layer."""
-    text_pad_multiple: int
-    """The text window is padded to a multiple of so many tokens; the transformer attends to the padding."""
-    image_rope_scale: float
-    """Factor on the height and width position ids."""
-    answer_template: str = "{question}"
-    """What the answerer is asked; `{question}` stands for the person's words."""
-    edits: tuple[str, ...] = ()
-    """Kinds of edit the model does well; empty singles none out."""
-    vocabulary: str | None = None
-    """File beside the entry with the `Vocabulary` of a model that knows only declared words."""
+    family: str
 
 
 def find_model(name_or_path: str | os.PathLike[str] | None = None) -> Path:
@@ -80,13 +55,15 @@ def model_names() -> tuple[str, ...]:
 
 
 def read_entry(folder: Path) -> CatalogueEntry:
-    """Read `entry.json`.
+    """Read `entry.json` as an entry of the family that it names.
 
     Raises:
         BadCheckpoint: it is not a valid entry; the sentence names the first field that is wrong.
     """
+    data = (folder / "entry.json").read_bytes()
     try:
-        return CatalogueEntry.model_validate_json((folder / "entry.json").read_bytes())
+        named = _Named.model_validate_json(data).family
+        return family(named).entry.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

@@ -1,6 +1,6 @@
 """Load the parts of a model folder, strictly: safetensors only, every weight present and none left over.
 
-It knows files and classes; what the parts do together is the model's business.
+It knows files; of which classes the parts are, and what they do together, is the family's business.
 """
 
 from __future__ import annotations
@@ -11,26 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
-from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
 from diffusers.utils import logging as diffusers_logging
-from transformers import Qwen3VLForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
 from flux_runtime.errors import BadCheckpoint, OutOfMemory
 
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-_CLASSES: dict[str, Any] = {
-    "transformer": Flux3Transformer2DModel,
-    "vae": AutoencoderKLFlux2,
-    "text_encoder": Qwen3VLForConditionalGeneration,
-}
 
 
-def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dtype) -> Any:
-    """Load `folder/part` ("transformer", "vae" or "text_encoder") for inference.
+def load_part(kind: Any, folder: Path, part: str, *, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load `folder/part` (such as "transformer") for inference.
 
-    Weights may be stored in another dtype; they are converted to `dtype`.
+    `kind` is its class, with the `from_pretrained` of diffusers or transformers. Weights may be stored in
+    another dtype; they are converted to `dtype`.
 
     Raises:
         BadCheckpoint: the part is missing, damaged, holds pickles, or its weights do not match its class.
@@ -44,7 +37,7 @@ def load_part(folder: Path, part: str, *, device: torch.device, dtype: torch.dty
     transformers_logging.disable_progress_bar()
     diffusers_logging.disable_progress_bar()
     try:
-        model, info = _CLASSES[part].from_pretrained(
+        model, info = kind.from_pretrained(
             where, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except Exception as error:  # safetensors and transformers have errors of their own for damaged files

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from flux_runtime.catalogue import find_model
+from flux_runtime.catalogue import find_model, read_entry
 from flux_runtime.engine import Engine
-from flux_runtime.families.flux3.model import Flux3Model
+from flux_runtime.families.protocol import Family
+from flux_runtime.families.registry import family
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Instance:
     """A loaded model, the engine that serves it, and how many users have not released it."""
 
     key: InstanceKey
-    model: Flux3Model
+    model: Family
     engine: Engine
     users: int = 0
 
@@ -67,7 +68,8 @@ def acquire(key: InstanceKey) -> Instance:
     with _lock:
         instance = _instances.get(key)
         if instance is None:
-            model = Flux3Model(key.folder, device=torch.device(key.device), dtype=key.dtype)
+            entry = read_entry(key.folder)
+            model = family(entry.family).load(key.folder, entry, torch.device(key.device), key.dtype)
             instance = _instances[key] = Instance(key, model, Engine())
         instance.users += 1
         return instance

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flux_runtime.families.flux3.processor import Message
+from flux_runtime.families.protocol import Message
 from flux_runtime.interface import PlanRequest, ToolCall, ToolSchema
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)

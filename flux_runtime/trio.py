@@ -5,7 +5,7 @@ latents to images. They share the weights that are loaded already, and give what
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,11 +16,12 @@ from transformers import BatchEncoding
 
 from flux_runtime import instances
 from flux_runtime.catalogue import find_model, read_entry
-from flux_runtime.drawing import latents_of_ids
+from flux_runtime.drawing import latents_of_ids, requested_size
+from flux_runtime.engine import Work
 from flux_runtime.errors import BadSetting
 from flux_runtime.facade import random_seed
-from flux_runtime.families.flux3.processor import VisionLanguageProcessor
-from flux_runtime.families.flux3.prompt_encoding import PromptTokenizer
+from flux_runtime.families.protocol import PromptTokenizer
+from flux_runtime.families.registry import family
 from flux_runtime.interface import MAX_SEED, GenerateRequest, Started
 from flux_runtime.pixels import to_image
 from flux_runtime.runtime import LocalRuntime
@@ -46,8 +47,8 @@ class FluxTokenizer:
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> Self:
         """The tokenizer of a catalogue name or model folder. Raises UnknownModel, BadCheckpoint."""
         folder = find_model(name_or_path)
-        processor = VisionLanguageProcessor.from_pretrained(folder)
-        return cls(PromptTokenizer(processor, read_entry(folder).text_pad_multiple))
+        entry = read_entry(folder)
+        return cls(family(entry.family).tokenizer(folder, entry))
 
     def __call__(
         self, text: str | Sequence[str], *, return_tensors: str = "pt", padding: bool = True
@@ -122,24 +123,25 @@ class FluxDevModel:
         first = random_seed() if seed is None else seed
         if not 0 <= first <= MAX_SEED:
             raise BadSetting(f"The seed {first} is out of range.", remedy=f"Use 0 to {MAX_SEED}.")
+        request = GenerateRequest(
+            prompt="",
+            seed=first,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            flow_match_timesteps=flow_match_timesteps,
+            width=width,
+            height=height,
+        )
+        size = requested_size(instance.model, request)
         drawn: list[torch.Tensor] = []
         for row in range(input_ids.shape[0]):
-            request = GenerateRequest(
-                prompt="",
-                seed=(first + row) % (MAX_SEED + 1),
-                num_inference_steps=num_inference_steps,
-                guidance_scale=guidance_scale,
-                flow_match_timesteps=flow_match_timesteps,
-                width=width,
-                height=height,
-            )
+            own = request.model_copy(update={"seed": (first + row) % (MAX_SEED + 1)})
             work = latents_of_ids(
-                instance.model, request, input_ids[row : row + 1], attention_mask[row : row + 1]
+                instance.model, own, input_ids[row : row + 1], attention_mask[row : row + 1]
             )
             drawn.append(instance.engine.run(lambda _, work=work: work))
         tensor = torch.cat(drawn).float().clone()  # a tensor of inference mode could not be trained on
-        side = instance.model.codec.token_size
-        return Latents(tensor, tensor.shape[-1] * side, tensor.shape[-2] * side, instance.key)
+        return Latents(tensor, *size, instance.key)
 
 
 class FluxImageProcessor:
@@ -158,8 +160,6 @@ class FluxImageProcessor:
         image.save(Path(path))
 
 
-def _decoded(
-    instance: instances.Instance, tensor: torch.Tensor
-) -> Generator[Started, None, list[Image.Image]]:
+def _decoded(instance: instances.Instance, tensor: torch.Tensor) -> Work[list[Image.Image]]:
     yield Started(stage="decode")
-    return [to_image(instance.model.codec.decode(row[None])[0]) for row in tensor]
+    return [to_image(instance.model.decode(row[None])[0]) for row in tensor]

@@ -1,1 +1,1 @@
-"""The model families, a folder each. Everything outside of them knows a family by its protocol only."""
+"""The model families, a folder each, with what several share. All else knows them by `protocol` alone."""

@@ -145,11 +145,12 @@ class _Measurement:
 
     def vae_psnr(self) -> float:
         """Encode and decode held-out renders: dB over all their pixels."""
-        codec, rng, errors = self.runtime.instance.model.codec, random.Random("round trip"), []
+        model, rng, errors = self.runtime.instance.model, random.Random("round trip"), []
         with torch.inference_mode():
             for scene in self._each("vae", held_out_scenes()[:60]):
-                pixels = to_tensor(draw(scene, random_layout(rng)))
-                decoded = codec.decode(codec.encode(pixels)).float().clamp(-1, 1)
+                picture = draw(scene, random_layout(rng))
+                latents = model.unpack(model.encode_references([picture]).source, picture.size)
+                pixels, decoded = to_tensor(picture), model.decode(latents).float().clamp(-1, 1)
                 errors.append(float((decoded - pixels).square().mean()))
         return _decibels(errors, peak=2)
 

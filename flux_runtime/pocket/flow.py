@@ -19,7 +19,7 @@ from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DMo
 from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from flux_runtime.families.flux3.latents import (
+from flux_runtime.families.latents import (
     image_position_ids,
     text_position_ids,
 )

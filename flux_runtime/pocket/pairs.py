@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
-from flux_runtime.families.flux3.latents import pack_2x2, to_tokens
+from flux_runtime.families.latents import pack_2x2, to_tokens
 from flux_runtime.pocket.changes import Change, applies, apply_change, random_change, settled
 from flux_runtime.pocket.language_model import GRID, see
 from flux_runtime.pocket.splits import may_train_on, training_scene

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from flux_runtime import benchmark
-from flux_runtime.families.flux3.reference_pipeline import ReferencePipeline
 from flux_runtime.instances import instance_key
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest
 from flux_runtime.runtime import LocalRuntime
@@ -40,7 +39,7 @@ def test_every_row_has_a_time_and_a_baseline_of_the_same_run(
 
 
 def test_the_baseline_draws_edits_and_answers_the_same(runtime: LocalRuntime, tiny_model: Path) -> None:
-    reference = ReferencePipeline(instance_key(tiny_model, device="cpu"))
+    reference = benchmark._reference(instance_key(tiny_model, device="cpu"))
     draw = GenerateRequest(prompt="a robot", seed=3)
     ours = runtime.generate(draw).image
     assert _distance(ours, reference.generate(draw)) <= 1

@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 from flux_runtime.catalogue import find_model, model_names, read_entry, read_vocabulary
 from flux_runtime.checkpoint import load_part, load_shift, revision_of
 from flux_runtime.errors import BadCheckpoint, UnknownModel
+from flux_runtime.families.flux3.entry import Flux3Entry
 from flux_runtime.families.flux3.model import Flux3Model
+from flux_runtime.families.flux3.parts import CLASSES
 
 CPU = torch.device("cpu")
 
@@ -25,7 +27,7 @@ def copy(tiny_model: Path, tmp_path: Path) -> Path:
 
 
 def _load(folder: Path) -> Flux3Model:
-    return Flux3Model(folder, device=CPU, dtype=torch.float32)
+    return Flux3Model(folder, Flux3Entry.model_validate(read_entry(folder)), device=CPU, dtype=torch.float32)
 
 
 def _edit_json(path: Path, **changes: object) -> None:
@@ -77,7 +79,7 @@ def test_a_damaged_file_is_a_bad_checkpoint(copy: Path, damaged: str) -> None:
 
 def test_a_device_that_is_not_there_is_said(tiny_model: Path) -> None:
     with pytest.raises(BadCheckpoint, match="cuda"):
-        load_part(tiny_model, "vae", device=torch.device("cuda:99"), dtype=torch.float32)
+        load_part(CLASSES["vae"], tiny_model, "vae", device=torch.device("cuda:99"), dtype=torch.float32)
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder"])
@@ -110,14 +112,14 @@ def test_a_missing_weight_is_an_error(copy: Path, part: str) -> None:
     file, name = FILES[part]
     _change_weights(copy / file, drop=name)
     with pytest.raises(BadCheckpoint, match=r"missing|cannot be loaded"):
-        load_part(copy, part, device=CPU, dtype=torch.float32)
+        load_part(CLASSES[part], copy, part, device=CPU, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("part", FILES)
 def test_a_weight_too_many_is_an_error(copy: Path, part: str) -> None:
     _change_weights(copy / FILES[part][0], add="surprise.weight")
     with pytest.raises(BadCheckpoint, match=r"surprise\.weight"):
-        load_part(copy, part, device=CPU, dtype=torch.float32)
+        load_part(CLASSES[part], copy, part, device=CPU, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("part", FILES)
@@ -125,13 +127,13 @@ def test_a_weight_of_another_shape_is_an_error(copy: Path, part: str) -> None:
     file, name = FILES[part]
     _change_weights(copy / file, reshape=name)
     with pytest.raises(BadCheckpoint):
-        load_part(copy, part, device=CPU, dtype=torch.float32)
+        load_part(CLASSES[part], copy, part, device=CPU, dtype=torch.float32)
 
 
 def test_weights_stored_in_bfloat16_run_in_float32(copy: Path) -> None:
     file = copy / FILES["transformer"][0]
     save_file({name: w.bfloat16() for name, w in load_file(file).items()}, file, metadata={"format": "pt"})
-    loaded = load_part(copy, "transformer", device=CPU, dtype=torch.float32)
+    loaded = load_part(CLASSES["transformer"], copy, "transformer", device=CPU, dtype=torch.float32)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 

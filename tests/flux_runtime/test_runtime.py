@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -116,7 +116,7 @@ def test_cancel_stops_an_answer_between_tokens(
     runtime: LocalRuntime, noise_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cancel = threading.Event()
-    chat = runtime.instance.model.chat
+    chat = cast(Any, runtime.instance.model).chat
     tokens = 0
 
     def count(*_: Any) -> None:
@@ -214,7 +214,7 @@ def test_what_the_model_lacks_is_said_before_anything_runs(
 def test_answers_depend_on_the_pixels_and_on_nothing_else(
     runtime: LocalRuntime, noise_image: MakeImage
 ) -> None:
-    chat = runtime.instance.model.chat
+    chat = cast(Any, runtime.instance.model).chat
 
     def logits(*images: Image.Image) -> torch.Tensor:
         inputs = chat.inputs(answer_messages("what is the robot doing?", len(images)), images)

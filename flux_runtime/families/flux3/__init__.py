@@ -1,1 +1,42 @@
-"""FLUX.3 over diffusers' and transformers' own classes."""
+"""FLUX.3 over diffusers' and transformers' own classes. Importing this loads neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flux_runtime.families.flux3.entry import Flux3Entry
+from flux_runtime.families.protocol import Family, FamilyDefinition, PromptTokenizer, ReferencePipeline
+
+if TYPE_CHECKING:
+    import torch
+
+
+def _load(folder: Path, entry: Flux3Entry, device: torch.device, dtype: torch.dtype) -> Family:
+    from flux_runtime.families.flux3.model import Flux3Model
+
+    return Flux3Model(folder, entry, device=device, dtype=dtype)
+
+
+def _tokenizer(folder: Path, entry: Flux3Entry) -> PromptTokenizer:
+    from flux_runtime.families.flux3.processor import VisionLanguageProcessor
+    from flux_runtime.families.flux3.prompt_encoding import PromptTokenizer
+
+    return PromptTokenizer(VisionLanguageProcessor.from_pretrained(folder), entry.text_pad_multiple)
+
+
+def _reference_pipeline(
+    folder: Path, entry: Flux3Entry, device: torch.device, dtype: torch.dtype
+) -> ReferencePipeline:
+    from flux_runtime.families.flux3.reference_pipeline import ReferencePipeline
+
+    return ReferencePipeline(folder, entry, device=device, dtype=dtype)
+
+
+FAMILY = FamilyDefinition(
+    name="flux3",
+    entry=Flux3Entry,
+    load=_load,
+    tokenizer=_tokenizer,
+    reference_pipeline=_reference_pipeline,
+)

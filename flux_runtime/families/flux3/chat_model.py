@@ -5,8 +5,7 @@ Knows chat messages and images, not what they are for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,20 +18,10 @@ from transformers import (
 )
 
 from flux_runtime.errors import BadCheckpoint, BadSetting
-from flux_runtime.families.flux3.processor import Message, VisionLanguageProcessor
-
-Stop = Callable[[], bool]
-"""Looked at between tokens; once true, decoding ends."""
+from flux_runtime.families.flux3.processor import VisionLanguageProcessor
+from flux_runtime.families.protocol import Message, Said, Stop
 
 MAX_PROMPT_TOKENS = 8192
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the model said up to the end of its turn, control tokens and all, and the tokens that took."""
-
-    text: str
-    tokens: int
 
 
 class ChatModel:

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 
-from flux_runtime.catalogue import capabilities_of, read_entry
-from flux_runtime.checkpoint import load_part, load_shift, revision_of
+from flux_runtime.catalogue import capabilities_of
+from flux_runtime.checkpoint import load_shift, revision_of
 from flux_runtime.errors import BadCheckpoint
 from flux_runtime.families.flux3.chat_model import ChatModel
-from flux_runtime.families.flux3.latents import LatentCodec, image_position_ids, to_tokens
+from flux_runtime.families.flux3.entry import Flux3Entry
+from flux_runtime.families.flux3.parts import load_parts
 from flux_runtime.families.flux3.processor import VisionLanguageProcessor
 from flux_runtime.families.flux3.prompt_encoding import PromptEncoder, PromptTokenizer
-from flux_runtime.families.flux3.velocity import References, VelocityField
+from flux_runtime.families.flux3.velocity import ReferenceTokens, VelocityField
+from flux_runtime.families.latents import LatentCodec, image_position_ids, to_grid, to_tokens
+from flux_runtime.families.protocol import Message, References, Said, Schedule, Stop
+from flux_runtime.flow_matching import sigma_schedule
 from flux_runtime.pixels import to_tensor
 
 
@@ -29,16 +34,16 @@ class Flux3Model:
         BadCheckpoint: the folder is incomplete, its parts do not fit together, or it is a flow-map model.
     """
 
-    def __init__(self, folder: Path, *, device: torch.device, dtype: torch.dtype) -> None:
-        self.entry = read_entry(folder)
+    def __init__(self, folder: Path, entry: Flux3Entry, *, device: torch.device, dtype: torch.dtype) -> None:
+        self.entry = entry
         self.capabilities = capabilities_of(folder, self.entry)
         self.revision = revision_of(folder)
-        self.shift = load_shift(folder)
+        self._shift = load_shift(folder)
         self.device, self.dtype = device, dtype
         self.processor = VisionLanguageProcessor.from_pretrained(folder)
-        self._transformer = load_part(folder, "transformer", device=device, dtype=dtype)
-        self.codec = LatentCodec(load_part(folder, "vae", device=device, dtype=dtype))
-        text_encoder = load_part(folder, "text_encoder", device=device, dtype=dtype)
+        parts = load_parts(folder, device=device, dtype=dtype)
+        self._transformer, text_encoder = parts["transformer"], parts["text_encoder"]
+        self._codec = LatentCodec(parts["vae"])
         self._check_parts_fit(folder, text_encoder.config.text_config)
         self.prompts = PromptEncoder(
             text_encoder,
@@ -48,16 +53,26 @@ class Flux3Model:
         self.chat = ChatModel(text_encoder, self.processor)
 
     @property
-    def latent_channels(self) -> int:
-        """Channels of a packed latent."""
-        return self._transformer.config.in_channels
+    def token_size(self) -> int:
+        """Side of a token in pixels."""
+        return self._codec.token_size
 
-    def references(self, images: Sequence[Image.Image]) -> References:
-        """Images whose sides are multiples of the token size, as tokens at l = -1, -2, ..."""
-        encoded = [self.codec.encode(to_tensor(image)) for image in images]
+    def encode_prompt(self, prompt: str) -> torch.Tensor:
+        """Prompt embeds (1, L, E)."""
+        return self.prompts.encode(prompt)
+
+    def encode_ids(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """The same from token ids (1, L)."""
+        return self.prompts.encode_ids(input_ids, attention_mask)
+
+    def encode_references(self, images: Sequence[Image.Image]) -> ReferenceTokens:
+        """Images as tokens at l = -1, -2, ..."""
+        encoded = [self._codec.encode(to_tensor(image)) for image in images]
+        tokens = [to_tokens(latents) for latents in encoded]
         scale = self.entry.image_rope_scale
-        return References(
-            torch.cat([to_tokens(latents) for latents in encoded], dim=1),
+        return ReferenceTokens(
+            tokens[0],
+            torch.cat(tokens, dim=1),
             torch.cat(
                 [
                     image_position_ids(*latents.shape[-2:], rope_scale=scale, image=number)
@@ -66,23 +81,64 @@ class Flux3Model:
             ),
         )
 
+    def latent_shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
+        """Latents are packed 2x2 already: one is one token."""
+        width, height = size
+        return self._transformer.config.in_channels, height // self.token_size, width // self.token_size
+
+    def pack(self, latents: torch.Tensor) -> torch.Tensor:
+        """The latents as a sequence, row by row."""
+        return to_tokens(latents)
+
+    def unpack(self, packed: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """The sequence as a grid again."""
+        return to_grid(packed, *self.latent_shape(size)[1:])
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, H, W), about [-1, 1]."""
+        return self._codec.decode(latents)
+
+    def schedule(self, num_inference_steps: int, tokens: int, *, shifted: bool) -> Schedule:
+        """FLUX.3 bends its schedule by a constant, whatever the number of tokens."""
+        shift = self._shift if shifted else 1.0
+        return Schedule(tuple(sigma_schedule(num_inference_steps, shift=shift, shifted=shifted)), shift)
+
     def velocity_field(
         self,
-        prompt_embeds: torch.Tensor,
+        conditioning: torch.Tensor,
         *,
-        grid: tuple[int, int],
+        size: tuple[int, int],
         guidance_scale: float,
         references: References | None = None,
     ) -> VelocityField:
-        """The velocity of (height, width) = `grid` image tokens; two-pass guidance unless its scale is 1."""
+        """The transformer's velocity; two-pass guidance unless its scale is 1."""
+        assert references is None or isinstance(references, ReferenceTokens), "of another family"
+        grid = self.latent_shape(size)[1:]
         return VelocityField(
             self._transformer,
-            prompt_embeds=prompt_embeds,
+            prompt_embeds=conditioning,
             unconditional=None if guidance_scale == 1 else self.prompts.unconditional,
             position_ids=image_position_ids(*grid, rope_scale=self.entry.image_rope_scale),
             references=references,
             guidance_scale=guidance_scale,
         )
+
+    def talk(
+        self,
+        messages: Sequence[Message],
+        images: Sequence[Image.Image] = (),
+        *,
+        tools: Sequence[dict[str, Any]] | None = None,
+        max_new_tokens: int,
+        stop: Stop,
+    ) -> Said:
+        """Continue a conversation, greedily."""
+        inputs = self.chat.inputs(messages, images, tools)
+        return self.chat.continue_from(inputs, max_new_tokens=max_new_tokens, stop=stop)
+
+    def plain(self, text: str) -> str:
+        """The text without control tokens."""
+        return self.processor.plain(text)
 
     def _check_parts_fit(self, folder: Path, text_config: object) -> None:
         config = self._transformer.config

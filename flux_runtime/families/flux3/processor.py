@@ -16,8 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from flux_runtime.errors import BadCheckpoint, BadImage
-
-Message = dict[str, Any]
+from flux_runtime.families.protocol import Message
 
 
 class VisionLanguageProcessor:

@@ -5,6 +5,7 @@ No product path uses it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +16,10 @@ from diffusers.modular_pipelines.flux3.modular_blocks_flux3 import Flux3AutoBloc
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from PIL import Image
 
-from flux_runtime.catalogue import read_entry
-from flux_runtime.checkpoint import load_part, load_shift
+from flux_runtime.checkpoint import load_shift
+from flux_runtime.families.flux3.entry import Flux3Entry
+from flux_runtime.families.flux3.parts import load_parts
 from flux_runtime.families.flux3.processor import VisionLanguageProcessor
-from flux_runtime.instances import InstanceKey
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest
 from flux_runtime.talking import answer_messages
 
@@ -26,19 +27,15 @@ from flux_runtime.talking import answer_messages
 class ReferencePipeline:
     """The same weights behind diffusers' pipeline and transformers' `generate`, with the model's defaults."""
 
-    def __init__(self, key: InstanceKey) -> None:
-        folder, device = key.folder, torch.device(key.device)
-        self._entry = read_entry(folder)
+    def __init__(self, folder: Path, entry: Flux3Entry, *, device: torch.device, dtype: torch.dtype) -> None:
+        self._entry = entry
         self._device = device
         blocks = Flux3AutoBlocks()
         blocks.sub_blocks.pop("prompt_upsampler")
         blocks.sub_blocks["text_encoder"] = Flux3TextEncoderStep(pad_multiple=self._entry.text_pad_multiple)
         _draw_without_bars(blocks)
         self._pipeline: Any = blocks.init_pipeline()
-        parts = {
-            part: load_part(folder, part, device=device, dtype=key.dtype)
-            for part in ("transformer", "vae", "text_encoder")
-        }
+        parts = load_parts(folder, device=device, dtype=dtype)
         self._processor = VisionLanguageProcessor.from_pretrained(folder)
         # One token is 2x2 latents, and a latent is as many pixels as the VAE halves the image that often.
         pixels_a_token = 2 ** len(parts["vae"].config.block_out_channels)

@@ -14,16 +14,20 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
 
-from flux_runtime.families.flux3.latents import text_position_ids
+from flux_runtime.families.latents import text_position_ids
 from flux_runtime.flow_matching import guided_velocity
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class References:
-    """Reference images as tokens (1, L, C) and their position ids (L, 4), all images one after another."""
+class ReferenceTokens:
+    """Reference images as tokens (1, L, C) and their position ids (L, 4), all images one after another.
 
+    `source` are the tokens of the first image alone.
+    """
+
+    source: torch.Tensor
     tokens: torch.Tensor
     position_ids: torch.Tensor
 
@@ -55,7 +59,7 @@ class VelocityField:
         prompt_embeds: torch.Tensor,
         unconditional: torch.Tensor | None,
         position_ids: torch.Tensor,
-        references: References | None,
+        references: ReferenceTokens | None,
         guidance_scale: float,
     ) -> None:
         self._net: Any = transformer

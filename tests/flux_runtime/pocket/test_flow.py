@@ -9,7 +9,7 @@ import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
 from flux_runtime import flow_matching as fm
-from flux_runtime.families.flux3.latents import pack_2x2, to_grid, to_tokens, unpack_2x2
+from flux_runtime.families.latents import pack_2x2, to_grid, to_tokens, unpack_2x2
 from flux_runtime.pocket.vae import CHANNELS, LatentBasis
 
 

@@ -16,7 +16,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from PIL import Image
 
 from flux_runtime import drawing
-from flux_runtime.checkpoint import load_part
+from flux_runtime.families.flux3.parts import load_parts
 from flux_runtime.families.flux3.processor import VisionLanguageProcessor
 from flux_runtime.interface import EditRequest, GenerateRequest
 from flux_runtime.runtime import LocalRuntime
@@ -31,10 +31,7 @@ def pipeline(tiny_model: Path) -> Any:
     blocks.sub_blocks.pop("prompt_upsampler")
     blocks.sub_blocks["text_encoder"] = Flux3TextEncoderStep(pad_multiple=8)
     pipeline = blocks.init_pipeline()
-    parts = {
-        part: load_part(tiny_model, part, device=torch.device("cpu"), dtype=torch.float32)
-        for part in ("transformer", "vae", "text_encoder")
-    }
+    parts = load_parts(tiny_model, device=torch.device("cpu"), dtype=torch.float32)
     pipeline.update_components(
         **parts,
         tokenizer=VisionLanguageProcessor.from_pretrained(tiny_model),
