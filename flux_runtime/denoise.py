@@ -1,20 +1,20 @@
 """The one denoise loop: for every model, for drawing and for editing.
 
-It is a generator that hands over control after each step, so that the engine can hold a job between two
-steps. It knows tokens and sigmas, no model, pixels or text.
+It is a generator that asks for every velocity that it needs and hands over control after each step: so the
+engine can hold a job between two steps, and answer several jobs at once. It knows tokens and sigmas, no
+model, pixels or text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 
+from flux_runtime.evaluations import Evaluation, Velocity
 from flux_runtime.flow_matching import data_estimate, euler_step, interpolate
-
-Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,19 @@ def initial_noise(seed: int, channels: int, height: int, width: int) -> torch.Te
 
 
 def denoise(
-    velocity: Velocity, noise: torch.Tensor, sigmas: Sequence[float], anchor: Anchor | None = None
-) -> Iterator[DenoiseStep]:
-    """Walk from noise (1, L, C) down the sigmas (n + 1 of them, the last 0) and yield after each of n steps.
+    field: Velocity, noise: torch.Tensor, sigmas: Sequence[float], anchor: Anchor | None = None
+) -> Generator[Evaluation | DenoiseStep, torch.Tensor | None, None]:
+    """Walk from noise (1, L, C) down the sigmas (n + 1 of them, the last 0) in n steps.
+
+    Each step yields the Evaluation that it needs, is sent the velocity, and yields a DenoiseStep when done.
 
     With an anchor, tokens that must stay follow the source's own path from noise to data, so that what is
     repainted is always seen in the surroundings it will have.
     """
     x = noise
     for step, (sigma, sigma_next) in enumerate(pairwise(sigmas), start=1):
-        v = velocity(x, sigma)
+        v = yield Evaluation(field, x, sigma)
+        assert v is not None, "an evaluation is answered with its velocity"
         estimate = data_estimate(x, v, sigma)
         x = euler_step(x, v, sigma, sigma_next)
         if anchor is not None:

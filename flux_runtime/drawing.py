@@ -14,17 +14,15 @@ import torch
 from PIL import Image
 
 from flux_runtime.canvas import REFERENCE_AREA, Canvas, canvas_for, drawing_size
-from flux_runtime.denoise import Anchor, denoise, initial_noise
+from flux_runtime.denoise import Anchor, DenoiseStep, denoise, initial_noise
 from flux_runtime.errors import MissingCapability
-from flux_runtime.families.flux3.latents import to_grid, to_tokens
-from flux_runtime.families.flux3.model import Flux3Model
-from flux_runtime.families.flux3.velocity import References
-from flux_runtime.flow_matching import sigma_schedule
+from flux_runtime.evaluations import Evaluated, Evaluation
+from flux_runtime.families.protocol import Conditioning, Family, References, Schedule
 from flux_runtime.interface import EditRequest, GenerateRequest, ImageResult, Receipt, Started, Step
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
 
-Progress = Started | Step
-Drawing = Generator[Progress, None, ImageResult]
+Progress = Started | Step | Evaluation
+Drawing = Generator[Progress, Evaluated | None, ImageResult]
 Sketch = Callable[[torch.Tensor], Image.Image]
 
 
@@ -49,7 +47,7 @@ class Stopwatch:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
 
 
-def generate(model: Flux3Model, request: GenerateRequest) -> Drawing:
+def generate(model: Family, request: GenerateRequest) -> Drawing:
     """Draw the prompt.
 
     Raises:
@@ -58,7 +56,7 @@ def generate(model: Flux3Model, request: GenerateRequest) -> Drawing:
     return _generate(model, request, requested_size(model, request))
 
 
-def edit(model: Flux3Model, request: EditRequest) -> Drawing:
+def edit(model: Family, request: EditRequest) -> Drawing:
     """Change the first image as instructed; the result has its size, and its bytes outside the region.
 
     Raises:
@@ -78,8 +76,8 @@ def edit(model: Flux3Model, request: EditRequest) -> Drawing:
 
 
 def latents_of_ids(
-    model: Flux3Model, request: GenerateRequest, input_ids: torch.Tensor, attention_mask: torch.Tensor
-) -> Generator[Progress, None, torch.Tensor]:
+    model: Family, request: GenerateRequest, input_ids: torch.Tensor, attention_mask: torch.Tensor
+) -> Generator[Progress, Evaluated | None, torch.Tensor]:
     """Latents (1, C, h, w) drawn from token ids (1, L) instead of the request's prompt.
 
     Raises:
@@ -88,7 +86,7 @@ def latents_of_ids(
     return _latents_of_ids(model, request, input_ids, attention_mask, requested_size(model, request))
 
 
-def requested_size(model: Flux3Model, request: GenerateRequest) -> tuple[int, int]:
+def requested_size(model: Family, request: GenerateRequest) -> tuple[int, int]:
     """(width, height) of the image asked for. Raises BadSize, or MissingCapability if none can be drawn."""
     if not model.capabilities.generate:
         raise MissingCapability(f"{model.entry.name} cannot generate images.")
@@ -97,55 +95,55 @@ def requested_size(model: Flux3Model, request: GenerateRequest) -> tuple[int, in
         request.height,
         default=model.entry.default_size,
         sizes=model.entry.sizes,
-        grid=model.codec.token_size,
+        grid=model.token_size,
     )
 
 
 def _latents_of_ids(
-    model: Flux3Model,
+    model: Family,
     request: GenerateRequest,
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor,
     size: tuple[int, int],
-) -> Generator[Progress, None, torch.Tensor]:
+) -> Generator[Progress, Evaluated | None, torch.Tensor]:
     yield Started(stage="encode")
-    embeds = model.prompts.encode_ids(input_ids, attention_mask)
+    embeds = model.encode_ids(input_ids, attention_mask)
     return (yield from _denoised(model, request, embeds, size, Stopwatch(model.device)))
 
 
-def _generate(model: Flux3Model, request: GenerateRequest, size: tuple[int, int]) -> Drawing:
+def _generate(model: Family, request: GenerateRequest, size: tuple[int, int]) -> Drawing:
     watch = Stopwatch(model.device)
     yield Started(stage="encode")
     with watch.running("encode"):
-        embeds = model.prompts.encode(request.prompt)
+        embeds = model.encode_prompt(request.prompt)
 
     def shown(latents: torch.Tensor) -> Image.Image:
-        return to_image(model.codec.decode(latents)[0])
+        return to_image(model.decode(latents)[0])
 
     latents = yield from _denoised(model, request, embeds, size, watch, shown)
     yield Started(stage="decode")
     with watch.running("decode"):
         image = shown(latents)
-    return ImageResult(image=image, receipt=_receipt(model, request, request.prompt, size, watch))
+    return ImageResult(image=image, receipt=_receipt(model, request, request.prompt, size, size, watch))
 
 
-def _edit(model: Flux3Model, request: EditRequest, mask: Image.Image | None) -> Drawing:
+def _edit(model: Family, request: EditRequest, mask: Image.Image | None) -> Drawing:
     watch = Stopwatch(model.device)
-    grid = model.codec.token_size
+    grid = model.token_size
     source, *others = (image.convert("RGB") for image in request.images)
     canvas = canvas_for(source.size, model.entry.sizes, grid)
     yield Started(stage="encode")
     with watch.running("encode"):
-        embeds = model.prompts.encode(request.instruction)
+        embeds = model.encode_prompt(request.instruction)
         shown_too = [
             canvas_for(image.size, model.entry.sizes, grid, max_area=REFERENCE_AREA).put(image)
             for image in others
         ]
-        references = model.references([canvas.put(source), *shown_too])
+        references = model.encode_references([canvas.put(source), *shown_too])
         anchor = _anchor(references, canvas, mask, grid) if mask else None
 
     def shown(latents: torch.Tensor) -> Image.Image:
-        edited = canvas.take(to_image(model.codec.decode(latents)[0]))
+        edited = canvas.take(to_image(model.decode(latents)[0]))
         return laid_over(source, edited, mask) if mask else edited
 
     latents = yield from _denoised(model, request, embeds, canvas.size, watch, shown, references, anchor)
@@ -154,62 +152,72 @@ def _edit(model: Flux3Model, request: EditRequest, mask: Image.Image | None) -> 
         image = shown(latents)
     return ImageResult(
         image=image,
-        receipt=_receipt(model, request, request.instruction, source.size, watch),
+        receipt=_receipt(model, request, request.instruction, source.size, canvas.size, watch),
         outside_change=share_changed_outside(source, image, mask) if mask else None,
     )
 
 
 def _denoised(
-    model: Flux3Model,
+    model: Family,
     request: GenerateRequest | EditRequest,
-    embeds: torch.Tensor,
+    embeds: Conditioning,
     size: tuple[int, int],
     watch: Stopwatch,
     shown: Sketch | None = None,
     references: References | None = None,
     anchor: Anchor | None = None,
-) -> Generator[Progress, None, torch.Tensor]:
+) -> Generator[Progress, Evaluated | None, torch.Tensor]:
     """Latents (1, C, h, w) of an image of `size`; `shown` makes a preview of latents."""
     count, guidance_scale = _steps(model, request), _guidance(model, request)
-    width, height = (side // model.codec.token_size for side in size)
     yield Started(stage="denoise")
     with watch.running("denoise"):
-        noise = to_tokens(initial_noise(request.seed, model.latent_channels, height, width)).to(model.device)
+        noise = model.pack(initial_noise(request.seed, *model.latent_shape(size))).to(model.device)
         field = model.velocity_field(
-            embeds, grid=(height, width), guidance_scale=guidance_scale, references=references
+            embeds, size=size, guidance_scale=guidance_scale, references=references
         )
-        sigmas = sigma_schedule(count, shift=model.shift, shifted=request.flow_match_timesteps)
-    steps = denoise(field, noise, sigmas, anchor)
+        sigmas = _schedule(model, request, size).sigmas
     x = noise
-    for number in range(1, count + 1):
-        with watch.running("denoise"):
-            step = next(steps)
-        x = step.x
+    for step in (walk := denoise(field, noise, sigmas, anchor)):
+        if isinstance(step, Evaluation):
+            evaluated = yield step
+            assert evaluated is not None, "the engine answers every evaluation"
+            watch.seconds["denoise"] += evaluated.seconds
+            with watch.running("denoise"):
+                step = walk.send(evaluated.velocity)
+        assert isinstance(step, DenoiseStep)
+        x, number = step.x, step.step
         preview = None
         if shown and request.preview_every and number < count and number % request.preview_every == 0:
-            preview = shown(to_grid(step.estimate, height, width))
+            preview = shown(model.unpack(step.estimate, size))
         yield Step(step=number, of=count, preview=preview)
-    return to_grid(x, height, width)
+    return model.unpack(x, size)
 
 
 def _anchor(references: References, canvas: Canvas, mask: Image.Image, grid: int) -> Anchor:
-    repaint = token_mask(canvas.put(mask), grid).to(references.tokens.device)
-    return Anchor(references.tokens[:, : repaint.shape[1]].float(), repaint)
+    repaint = token_mask(canvas.put(mask), grid).to(references.source.device)
+    return Anchor(references.source.float(), repaint)
 
 
-def _steps(model: Flux3Model, request: GenerateRequest | EditRequest) -> int:
+def _schedule(model: Family, request: GenerateRequest | EditRequest, size: tuple[int, int]) -> Schedule:
+    """The noise levels for drawing at `size`, which is the canvas's where that is not the image's own."""
+    tokens = (size[0] // model.token_size) * (size[1] // model.token_size)
+    return model.schedule(_steps(model, request), tokens, shifted=request.flow_match_timesteps)
+
+
+def _steps(model: Family, request: GenerateRequest | EditRequest) -> int:
     return request.num_inference_steps or model.entry.default_steps
 
 
-def _guidance(model: Flux3Model, request: GenerateRequest | EditRequest) -> float:
+def _guidance(model: Family, request: GenerateRequest | EditRequest) -> float:
     return model.entry.default_guidance if request.guidance_scale is None else request.guidance_scale
 
 
 def _receipt(
-    model: Flux3Model,
+    model: Family,
     request: GenerateRequest | EditRequest,
     prompt: str,
     size: tuple[int, int],
+    drawn_size: tuple[int, int],
     watch: Stopwatch,
 ) -> Receipt:
     guidance_scale = _guidance(model, request)
@@ -223,7 +231,7 @@ def _receipt(
         guidance_kind="none" if guidance_scale == 1 else "cfg",
         width=size[0],
         height=size[1],
-        shift=model.shift if request.flow_match_timesteps else 1.0,
+        shift=_schedule(model, request, drawn_size).shift,
         dtype=str(model.dtype).removeprefix("torch."),
         device=str(model.device),
         seconds=watch.seconds,

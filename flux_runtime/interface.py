@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Protocol, Self
+from uuid import uuid4
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,10 +25,33 @@ GuidanceKind = Literal["cfg", "embedded", "none"]
 MAX_SEED = 2**32 - 1
 MAX_STEPS = 200
 MAX_GUIDANCE = 30.0
+MAX_DEADLINE = 86_400.0
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
+
+
+class Envelope(_Frozen):
+    """What travels with a request: which it is, whose, how urgent, and how long it may take.
+
+    Raises:
+        BadSetting: a number is out of its range.
+    """
+
+    id: str = Field(default_factory=lambda: uuid4().hex)
+    owner: str = "local"
+    """Owners take turns, however many requests each has."""
+    priority: int = 0
+    """-100 to 100: of an owner's requests, the highest goes first."""
+    deadline_seconds: float | None = None
+    """How long it may take, waiting included; None leaves it to the runtime, whose limit holds in any case."""
+
+    @model_validator(mode="after")
+    def _numbers_in_range(self) -> Self:
+        _in_range("priority", self.priority, -100, 100)
+        _in_range("deadline in seconds", self.deadline_seconds, 0.001, MAX_DEADLINE)
+        return self
 
 
 class Region(_Frozen):
@@ -134,15 +158,26 @@ class ToolSchema(_Frozen):
     parameters: dict[str, Any]
 
 
-class PlanRequest(_Frozen):
-    """Turn a person's message into tool calls. The planner sees numbers of images, never pixels.
+class Exchange(_Frozen):
+    """An earlier message of the conversation, empty if a button said nothing, and the reply to it."""
 
-    `images` are the numbers that exist, `attached` those that came with this message.
+    said: str
+    replied: str
+
+
+class PlanRequest(_Frozen):
+    """Turn a person's message into tool calls. The planner sees numbers and captions of images, never pixels.
+
+    `images` are the numbers that it is shown, `attached` those that came with this message, `captions` what
+    the images show, by number, as far as that is known. `history` is what was said before, the latest last.
+    How much of this a model reads, its catalogue entry says.
     """
 
     message: str
     images: tuple[int, ...] = ()
     attached: tuple[int, ...] = ()
+    captions: dict[int, str] = Field(default_factory=dict)
+    history: tuple[Exchange, ...] = ()
     tools: tuple[ToolSchema, ...]
     max_new_tokens: int = 160
 
@@ -238,7 +273,8 @@ OnEvent = Callable[[Queued | Started | Step | Finished], None]
 class Capabilities(_Frozen):
     """What the model in use can do.
 
-    `sizes` are (width, height); empty means any multiple of the token grid. `edit_types` are the kinds of
+    `planner_images` is how many of the latest images its planner should be shown, besides those that a message
+    names. `sizes` are (width, height); empty means any multiple of the token grid. `edit_types` are the kinds of
     edit it does well; empty means no kind is singled out.
     """
 
@@ -248,6 +284,7 @@ class Capabilities(_Frozen):
     edit_types: tuple[str, ...] = ()
     answer: Literal["own", "companion", "none"]
     plan: bool
+    planner_images: int = 8
     max_references: int
     mask: bool
     boxes: bool

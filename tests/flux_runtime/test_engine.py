@@ -8,13 +8,14 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import torch
 
-from flux_runtime.engine import Engine
+from flux_runtime.engine import QUICK_TURNS, Engine, EngineLimits
 from flux_runtime.errors import (
     BadSize,
     Broken,
@@ -24,14 +25,15 @@ from flux_runtime.errors import (
     OutOfMemory,
     QueueFull,
 )
-from flux_runtime.interface import Finished, Queued, Started, Step
+from flux_runtime.evaluations import Evaluated, Evaluation
+from flux_runtime.interface import Envelope, Finished, Queued, Started, Step
 
 Submit = Callable[..., Future[Any]]
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    engine = Engine(queue_limit=3, at_once=2, deadline_seconds=30)
+    engine = Engine(EngineLimits(queue=3, drawings=2, deadline_seconds=30))
     yield engine
     engine.close()
 
@@ -43,8 +45,8 @@ def submit(engine: Engine) -> Iterator[Submit]:
         yield lambda start, **options: pool.submit(engine.run, start, **options)
 
 
-def _steps(name: str, count: int, log: list[str]) -> Callable[..., Generator[Step, None, str]]:
-    def start(stop: Callable[[], bool]) -> Generator[Step, None, str]:
+def _steps(name: str, count: int, log: list[str]) -> Callable[..., Generator[Step, Any, str]]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, Any, str]:
         for number in range(1, count + 1):
             log.append(name)
             yield Step(step=number, of=count)
@@ -59,7 +61,7 @@ class Gate:
     def __init__(self) -> None:
         self.entered, self.open = threading.Event(), threading.Event()
 
-    def __call__(self, stop: Callable[[], bool]) -> Generator[Step, None, str]:
+    def __call__(self, stop: Callable[[], bool]) -> Generator[Step, Any, str]:
         self.entered.set()
         assert self.open.wait(20)
         yield Step(step=1, of=1)
@@ -73,6 +75,20 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+def _all_at_once(
+    engine: Engine, submit: Submit, work: list[tuple[Any, dict[str, Any]]], *, quick_gate: bool = True
+) -> list[Future[Any]]:
+    """Submits a gate and then all of the work in order, and opens the gate when all of it waits."""
+    gate = Gate()
+    jobs = [submit(gate, quick=quick_gate)]
+    gate.entered.wait(20)
+    for number, (start, options) in enumerate(work, start=1):
+        jobs.append(submit(start, **options))
+        _until(lambda number=number: len(engine._waiting) == number)
+    gate.open.set()
+    return jobs
+
+
 def test_a_job_returns_its_result_and_its_events_in_order(engine: Engine) -> None:
     events: list[Any] = []
     assert engine.run(_steps("a", 2, []), on_event=events.append) == "a"
@@ -80,28 +96,190 @@ def test_a_job_returns_its_result_and_its_events_in_order(engine: Engine) -> Non
     assert events[-1].seconds >= 0
 
 
-def test_jobs_take_turns_step_by_step(engine: Engine, submit: Submit) -> None:
+def test_drawings_take_turns_step_by_step(engine: Engine, submit: Submit) -> None:
     log: list[str] = []
-    gate = Gate()
-    first = submit(gate)
-    gate.entered.wait(20)
-    jobs = [submit(_steps("a", 3, log))]
+    jobs = _all_at_once(engine, submit, [(_steps(name, 3, log), {}) for name in "ab"])
+    assert [job.result(20) for job in jobs] == ["gate", "a", "b"]
+    assert "".join(log) == "ababab"
+
+
+def test_an_endless_stream_of_questions_does_not_stop_a_drawing(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+    done = threading.Event()
+
+    def questions(stop: Callable[[], bool]) -> Generator[None, Any, None]:
+        while not done.is_set():
+            log.append("q")
+            yield
+
+    def drawing(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
+        for number in range(1, 51):
+            log.append("d")
+            yield Step(step=number, of=50)
+        done.set()
+
+    for job in _all_at_once(engine, submit, [(drawing, {}), (questions, {"quick": True})]):
+        job.result(20)
+    pauses = [len(questions) for questions in "".join(log).split("d")[:50]]
+    assert max(pauses) == QUICK_TURNS, "so many bursts at most between two steps"
+
+
+def test_a_question_starts_within_one_step_of_a_long_drawing(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+    asked: list[Future[Any]] = []
+
+    def drawing(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
+        for number in range(1, 51):
+            log.append("d")
+            if number == 20:
+                asked.append(submit(_steps("q", 3, log), quick=True))
+                _until(lambda: len(engine._waiting) == 1)
+            yield Step(step=number, of=50)
+
+    engine.run(drawing)
+    assert asked[0].result(20) == "q"
+    assert log[18:24] == ["d", "d", "q", "q", "q", "d"]
+
+
+def test_a_long_answer_lets_a_drawing_go_on_between_its_bursts(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+
+    def answer(stop: Callable[[], bool]) -> Generator[None, Any, str]:
+        for _ in range(20):
+            log.append("a")
+            yield  # a burst of tokens is decoded
+        return "answer"
+
+    jobs = _all_at_once(engine, submit, [(_steps("drawing", 3, log), {}), (answer, {"quick": True})])
+    assert [job.result(20) for job in jobs] == ["gate", "drawing", "answer"]
+    assert log.index("drawing") <= QUICK_TURNS
+    assert log[-1] == "a", "the drawing did not wait for the end of the answer"
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_owners_take_turns_however_many_jobs_each_has(engine: Engine, submit: Submit, quick: bool) -> None:
+    log: list[str] = []
+    work = [("x", "ann"), ("y", "bob")] if not quick else [("x", "ann"), ("x", "ann"), ("y", "bob")]
+    jobs = _all_at_once(
+        engine,
+        submit,
+        [(_steps(name, 4, log), {"envelope": Envelope(owner=owner), "quick": quick}) for name, owner in work],
+        quick_gate=not quick,
+    )
+    for job in jobs:
+        job.result(20)
+    assert "".join(log[:8]) == "xyxyxyxy", "a step each, whoever came first or asked twice"
+
+
+def test_an_owner_who_fills_the_queue_does_not_keep_others_waiting_behind_it(
+    engine: Engine, submit: Submit
+) -> None:
+    log: list[str] = []
+    gates = [Gate(), Gate()]  # one is at work and one in line before the others, both ann's
+    jobs = [submit(gates[0], envelope=Envelope(owner="ann"))]
+    gates[0].entered.wait(20)
+    jobs.append(submit(gates[1], envelope=Envelope(owner="ann")))
     _until(lambda: len(engine._waiting) == 1)
-    jobs.append(submit(_steps("b", 3, log), quick=True))
-    _until(lambda: len(engine._waiting) == 2)
-    gate.open.set()
-    assert [job.result(20) for job in (first, *jobs)] == ["gate", "a", "b"]
-    assert sorted(log) == ["a", "a", "a", "b", "b", "b"]
-    assert log[0] == "b", "the quick job is served next"
-    assert "".join(log) == "bababa"
+    for number, (name, owner) in enumerate([("a", "ann"), ("b", "bob")], start=2):
+        jobs.append(submit(_steps(name, 1, log), envelope=Envelope(owner=owner)))
+        _until(lambda number=number: len(engine._waiting) == number)
+    for gate in gates:
+        gate.open.set()
+    for job in jobs:
+        job.result(20)
+    assert log == ["b", "a"]
+
+
+def test_of_an_owners_drawings_the_most_urgent_goes_first(engine: Engine, submit: Submit) -> None:
+    log: list[str] = []
+    final, draft = (_steps("f", 4, log), {}), (_steps("d", 4, log), {"envelope": Envelope(priority=1)})
+    for job in _all_at_once(engine, submit, [final, draft]):
+        job.result(20)
+    assert "".join(log) == "ddddffff"
+
+
+def test_a_request_may_ask_for_a_shorter_deadline_but_not_for_a_longer_one() -> None:
+    def endless(stop: Callable[[], bool]) -> Generator[None, Any, None]:
+        while True:
+            yield
+
+    for limit, asked in ((30.0, 0.01), (0.01, 30.0)):
+        engine = Engine(EngineLimits(deadline_seconds=limit))
+        try:
+            with pytest.raises(DeadlinePassed):
+                engine.run(endless, envelope=Envelope(deadline_seconds=asked))
+        finally:
+            engine.close()
+
+
+def _evaluating(name: str, count: int) -> Callable[..., Generator[Any, Any, list[torch.Tensor]]]:
+    """Work that asks for `count` velocities at an x that tells whose it is."""
+
+    def field(x: torch.Tensor, sigma: float) -> torch.Tensor:
+        if name == "bad":
+            raise ZeroDivisionError("bad field")
+        return x * sigma
+
+    def start(stop: Callable[[], bool]) -> Generator[Any, Any, list[torch.Tensor]]:
+        velocities = []
+        for number in range(1, count + 1):
+            evaluated = yield Evaluation(field, torch.full((1,), float(ord(name[0]))), float(number))
+            velocities.append(evaluated.velocity)
+            yield Step(step=number, of=count)
+        return velocities
+
+    return start
+
+
+def test_several_drawings_can_be_evaluated_in_one_call() -> None:
+    calls: list[list[float]] = []
+
+    def both_at_once(wanted: Sequence[Evaluation]) -> list[Evaluated]:
+        """A field that knows its velocity: x times sigma, of all in one multiplication."""
+        calls.append([each.x.item() for each in wanted])
+        x, sigma = torch.stack([each.x for each in wanted]), torch.tensor([[each.sigma] for each in wanted])
+        return [Evaluated(velocity, 0.5) for velocity in x * sigma]
+
+    engine = Engine(evaluate=both_at_once, together=2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            jobs = _all_at_once(
+                engine,
+                lambda start, **options: pool.submit(engine.run, start, **options),
+                [(_evaluating(name, 3), {}) for name in "ab"],
+            )
+            results = [torch.cat(job.result(20)).tolist() for job in jobs[1:]]
+    finally:
+        engine.close()
+    assert results == [[97.0, 194.0, 291.0], [98.0, 196.0, 294.0]]
+    assert calls == [[97.0, 98.0]] * 3
+
+
+def test_of_drawings_evaluated_together_only_the_one_at_fault_fails() -> None:
+    def all_or_nothing(wanted: Sequence[Evaluation]) -> list[Evaluated]:
+        return [Evaluated(each.field(each.x, each.sigma), 0.0) for each in wanted]
+
+    engine = Engine(evaluate=all_or_nothing, together=2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            _, bad, good = _all_at_once(
+                engine,
+                lambda start, **options: pool.submit(engine.run, start, **options),
+                [(_evaluating(name, 2), {}) for name in ("bad", "good")],
+            )
+            with pytest.raises(Broken, match="bad field"):
+                bad.result(20)
+            assert torch.cat(good.result(20)).tolist() == [103.0, 206.0]
+    finally:
+        engine.close()
 
 
 def test_a_quick_job_does_not_wait_for_a_place(engine: Engine, submit: Submit) -> None:
     log: list[str] = []
     enough = threading.Event()
 
-    def endless(name: str) -> Callable[..., Generator[Step, None, str]]:
-        def start(stop: Callable[[], bool]) -> Generator[Step, None, str]:
+    def endless(name: str) -> Callable[..., Generator[Step, Any, str]]:
+        def start(stop: Callable[[], bool]) -> Generator[Step, Any, str]:
             while not enough.is_set():
                 log.append(name)
                 yield Step(step=1, of=2)
@@ -123,8 +301,8 @@ def test_quick_jobs_are_done_in_order_before_the_next_step_of_a_drawing(
 ) -> None:
     log: list[str] = []
 
-    def question(name: str) -> Callable[..., Generator[Started, None, str]]:
-        def start(stop: Callable[[], bool]) -> Generator[Started, None, str]:
+    def question(name: str) -> Callable[..., Generator[Started, Any, str]]:
+        def start(stop: Callable[[], bool]) -> Generator[Started, Any, str]:
             yield Started(stage="answer")
             log.append(name)
             return name
@@ -170,7 +348,7 @@ def test_a_failure_names_its_stage_is_logged_whole_and_lets_go_of_its_memory(
 
     kept: list[weakref.ref[Activations]] = []
 
-    def start(stop: Callable[[], bool]) -> Generator[Started, None, str]:
+    def start(stop: Callable[[], bool]) -> Generator[Started, Any, str]:
         activations = Activations()
         kept.append(weakref.ref(activations))
         yield Started(stage="decode")
@@ -223,7 +401,7 @@ def test_a_running_job_stops_between_two_steps(engine: Engine, submit: Submit) -
     cancel, log = threading.Event(), []
     closed = threading.Event()
 
-    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
         try:
             for number in range(1, 10_001):
                 log.append(number)
@@ -261,7 +439,7 @@ def test_work_is_told_to_stop_while_it_is_busy(engine: Engine) -> None:
     cancel = threading.Event()
     polled = 0
 
-    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
         nonlocal polled
         yield Step(step=1, of=2)
         cancel.set()
@@ -278,8 +456,8 @@ def test_a_failing_job_breaks_nobody_else(engine: Engine, submit: Submit) -> Non
     log: list[str] = []
     bystander = submit(_steps("a", 500, log))
 
-    def fail(error: BaseException) -> Callable[..., Generator[Step, None, None]]:
-        def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    def fail(error: BaseException) -> Callable[..., Generator[Step, Any, None]]:
+        def start(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
             yield Step(step=1, of=2)
             raise error
 
@@ -316,9 +494,9 @@ def test_a_failing_listener_ends_its_own_job_only(engine: Engine, submit: Submit
 
 
 def test_a_job_that_takes_too_long_is_given_up() -> None:
-    engine = Engine(deadline_seconds=0.05)
+    engine = Engine(EngineLimits(deadline_seconds=0.05))
 
-    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
         while True:
             time.sleep(0.01)
             yield Step(step=1, of=2)
@@ -352,7 +530,7 @@ def test_a_closed_engine_ends_what_runs_and_takes_nothing_new() -> None:
     engine = Engine()
     begun = threading.Event()
 
-    def start(stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, Any, None]:
         while True:
             begun.set()
             yield Step(step=1, of=2)
@@ -371,7 +549,7 @@ def test_work_cut_short_by_closing_is_no_result() -> None:
     engine = Engine()
     begun = threading.Event()
 
-    def start(stop: Callable[[], bool]) -> Generator[Step, None, str]:
+    def start(stop: Callable[[], bool]) -> Generator[Step, Any, str]:
         yield Step(step=1, of=1)
         begun.set()
         _until(stop)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
 from flux_runtime import flow_matching as fm
-from flux_runtime.denoise import Anchor, denoise, initial_noise
+from flux_runtime.denoise import Anchor, DenoiseStep, denoise, initial_noise
+from flux_runtime.evaluations import Evaluation, Velocity
+
+
+def _walk(
+    field: Velocity, noise: torch.Tensor, sigmas: Sequence[float], anchor: Anchor | None = None
+) -> list[DenoiseStep]:
+    """The steps of a walk whose every evaluation is answered at once."""
+    steps: list[DenoiseStep] = []
+    walk = denoise(field, noise, sigmas, anchor)
+    for wanted in walk:
+        assert isinstance(wanted, Evaluation)
+        step = walk.send(wanted.field(wanted.x, wanted.sigma))
+        assert isinstance(step, DenoiseStep)
+        steps.append(step)
+    return steps
 
 
 @pytest.mark.parametrize("shift", [1.0, 1.5, 6.93])
@@ -33,7 +50,7 @@ def test_on_straight_paths_any_number_of_steps_is_exact() -> None:
     data, noise = torch.randn(1, 5, 3), torch.randn(1, 5, 3)
     target = fm.velocity_target(data, noise)
     for steps in (1, 3, 10):
-        *_, last = denoise(lambda x, sigma: target, noise, fm.sigma_schedule(steps, shift=2.0))
+        *_, last = _walk(lambda x, sigma: target, noise, fm.sigma_schedule(steps, shift=2.0))
         torch.testing.assert_close(last.x, data)
         assert last.step == steps
 
@@ -41,7 +58,7 @@ def test_on_straight_paths_any_number_of_steps_is_exact() -> None:
 def test_every_step_estimates_the_data_of_a_straight_path() -> None:
     data, noise = torch.randn(1, 5, 3), torch.randn(1, 5, 3)
     target = fm.velocity_target(data, noise)
-    for step in denoise(lambda x, sigma: target, noise, fm.sigma_schedule(5)):
+    for step in _walk(lambda x, sigma: target, noise, fm.sigma_schedule(5)):
         torch.testing.assert_close(step.estimate, data)
 
 
@@ -50,7 +67,7 @@ def test_euler_converges_at_first_order_on_a_linear_field() -> None:
     start = torch.ones(1, 1, 1, dtype=torch.float64)
 
     def error(steps: int) -> float:
-        *_, last = denoise(lambda x, sigma: x, start, fm.sigma_schedule(steps))
+        *_, last = _walk(lambda x, sigma: x, start, fm.sigma_schedule(steps))
         return abs(last.x.item() - np.exp(-1))
 
     assert error(100) < 0.002
@@ -65,7 +82,7 @@ def test_the_field_is_asked_once_a_step_at_its_noise_level() -> None:
         return torch.zeros_like(x)
 
     sigmas = fm.sigma_schedule(4, shift=1.5)
-    list(denoise(field, torch.zeros(1, 2, 2), sigmas))
+    _walk(field, torch.zeros(1, 2, 2), sigmas)
     assert asked == sigmas[:-1]
 
 
@@ -79,7 +96,7 @@ def test_anchored_tokens_follow_the_source_from_noise_to_data() -> None:
         seen.append(x)
         return torch.ones_like(x)
 
-    *_, last = denoise(field, noise, sigmas, Anchor(source, repaint))
+    *_, last = _walk(field, noise, sigmas, Anchor(source, repaint))
     for x, sigma in zip(seen, sigmas, strict=False):
         torch.testing.assert_close(x[:, 1:3], ((1 - sigma) * source + sigma * noise)[:, 1:3])
     torch.testing.assert_close(last.x[:, 1:3], source[:, 1:3])
@@ -101,3 +118,22 @@ def test_guidance_of_one_is_the_conditional_velocity() -> None:
 def test_noise_depends_on_the_seed_alone() -> None:
     assert torch.equal(initial_noise(2**32 - 1, 4, 3, 2), initial_noise(2**32 - 1, 4, 3, 2))
     assert not torch.equal(initial_noise(1, 4, 3, 2), initial_noise(2, 4, 3, 2))
+
+
+def test_a_step_asks_for_its_velocity_and_waits_until_it_is_sent() -> None:
+    data, noise = torch.randn(1, 5, 3), torch.randn(1, 5, 3)
+
+    def nobody_calls_it(x: torch.Tensor, sigma: float) -> torch.Tensor:
+        raise AssertionError("the loop computes nothing itself")
+
+    walks = [denoise(nobody_calls_it, noise, fm.sigma_schedule(3)) for _ in range(2)]
+    asked = [next(walk) for walk in walks]  # both wait, so that one forward could answer both
+    done: list[Evaluation | DenoiseStep] = []
+    for _ in range(3):
+        assert all(isinstance(wanted, Evaluation) for wanted in asked)
+        velocities = torch.cat([noise - data, 2 * (noise - data)])
+        done = [walk.send(velocity[None]) for walk, velocity in zip(walks, velocities, strict=True)]
+        asked = [next(walk, None) for walk in walks]
+    assert asked == [None, None]
+    ends = [step.x for step in done if isinstance(step, DenoiseStep)]
+    torch.testing.assert_close(ends, [data, 2 * data - noise])
