@@ -5,23 +5,23 @@ The answerer is shown images and a question, the planner a message and image num
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from time import perf_counter
 
+from flux_runtime.engine import Work
 from flux_runtime.errors import MissingCapability
 from flux_runtime.families.protocol import Family, Message, Stop
 from flux_runtime.interface import AnswerRequest, AnswerResult, PlanRequest, PlanResult, Started
 from flux_runtime.planning import plan_messages, read_tool_calls, tool_schemas
 
 
-def answer(model: Family, request: AnswerRequest, stop: Stop) -> Generator[Started, None, AnswerResult]:
+def answer(model: Family, request: AnswerRequest, stop: Stop) -> Work[AnswerResult]:
     """Answer from the images alone. Raises MissingCapability at once."""
     if model.capabilities.answer == "none":
         raise MissingCapability(f"{model.entry.name} cannot answer questions.")
     return _answer(model, request, stop)
 
 
-def plan(model: Family, request: PlanRequest, stop: Stop) -> Generator[Started, None, PlanResult]:
+def plan(model: Family, request: PlanRequest, stop: Stop) -> Work[PlanResult]:
     """Turn a message into tool calls. Raises MissingCapability at once."""
     if not model.capabilities.plan:
         raise MissingCapability(f"{model.entry.name} cannot plan.")
@@ -34,23 +34,23 @@ def answer_messages(question: str, images: int) -> list[Message]:
     return [{"role": "user", "content": [*parts, {"type": "text", "text": question}]}]
 
 
-def _answer(model: Family, request: AnswerRequest, stop: Stop) -> Generator[Started, None, AnswerResult]:
+def _answer(model: Family, request: AnswerRequest, stop: Stop) -> Work[AnswerResult]:
     yield Started(stage="answer")
     start = perf_counter()
     question = model.entry.answer_template.replace("{question}", model.plain(request.question))
     images = [image.convert("RGB") for image in request.images]
     messages = answer_messages(question, len(images))
-    said = model.talk(messages, images, max_new_tokens=request.max_new_tokens, stop=stop)
+    said = yield from model.talk(messages, images, max_new_tokens=request.max_new_tokens, stop=stop)
     text = model.plain(said.text).strip()
     return AnswerResult(text=text, seconds=perf_counter() - start, tokens=said.tokens)
 
 
-def _plan(model: Family, request: PlanRequest, stop: Stop) -> Generator[Started, None, PlanResult]:
+def _plan(model: Family, request: PlanRequest, stop: Stop) -> Work[PlanResult]:
     yield Started(stage="plan")
     start = perf_counter()
     messages = plan_messages(request, model.plain(request.message))
     tools = tool_schemas(request.tools)
-    said = model.talk(messages, tools=tools, max_new_tokens=request.max_new_tokens, stop=stop)
+    said = yield from model.talk(messages, tools=tools, max_new_tokens=request.max_new_tokens, stop=stop)
     calls, text = read_tool_calls(said.text, request.tools)
     return PlanResult(
         calls=calls,

@@ -6,7 +6,7 @@ level, 1 = pure noise, 0 = data, and a velocity is dx/dsigma. Nothing here loads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -53,6 +53,10 @@ class Said:
 
     text: str
     tokens: int
+
+
+Talk = Generator[None, Any, Said]
+"""A model talking: it hands over between bursts of tokens, and returns what it said."""
 
 
 class Family(Protocol):
@@ -130,7 +134,7 @@ class Family(Protocol):
         tools: Sequence[dict[str, Any]] | None = None,
         max_new_tokens: int,
         stop: Stop,
-    ) -> Said:
+    ) -> Talk:
         """Continue a conversation whose image parts stand for `images`, in order.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Let the vision-language model continue a conversation: greedy decoding with the KV cache of `generate`.
+"""Let the vision-language model continue a conversation: greedy decoding with `generate` and its KV cache.
 
 Knows chat messages and images, not what they are for.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 from transformers import (
+    DynamicCache,
     GenerationConfig,
     Qwen3VLForConditionalGeneration,
     StoppingCriteria,
@@ -19,9 +20,11 @@ from transformers import (
 
 from flux_runtime.errors import BadCheckpoint, BadSetting
 from flux_runtime.families.flux3.processor import VisionLanguageProcessor
-from flux_runtime.families.protocol import Message, Said, Stop
+from flux_runtime.families.protocol import Message, Said, Stop, Talk
 
 MAX_PROMPT_TOKENS = 8192
+BURST = 16
+"""Tokens in one go: in between, a step of a drawing may be taken."""
 
 
 class ChatModel:
@@ -65,21 +68,40 @@ class ChatModel:
             inputs["pixel_values"] = inputs["pixel_values"].to(self._text_encoder.dtype)
         return {name: tensor.to(self._text_encoder.device) for name, tensor in inputs.items()}
 
-    def continue_from(self, inputs: dict[str, torch.Tensor], *, max_new_tokens: int, stop: Stop) -> Said:
-        """The most likely continuation of `inputs`, at most `max_new_tokens` long."""
-        config = GenerationConfig(
+    def continue_from(self, inputs: dict[str, torch.Tensor], *, max_new_tokens: int, stop: Stop) -> Talk:
+        """The most likely continuation of `inputs`, at most `max_new_tokens` long.
+
+        Yields after every burst of tokens; others may use the model before it goes on.
+        """
+        qwen: Any = self._text_encoder
+        cache = DynamicCache(config=qwen.config.get_text_config())
+        length, ids, positions = inputs["input_ids"].shape[1], [], None
+        while True:
+            burst = min(BURST, max_new_tokens - len(ids))
+            # Where text goes on after images is all that the model remembers outside of its cache.
+            qwen.model.rope_deltas = positions
+            output = qwen.generate(
+                **inputs,
+                past_key_values=cache,
+                generation_config=self._greedy(burst),
+                stopping_criteria=StoppingCriteriaList([_Flag(stop)]),
+            )
+            positions = qwen.model.rope_deltas
+            before, ids = len(ids), output[0, length:].tolist()
+            if len(ids) - before < burst or len(ids) == max_new_tokens or ids[-1] in self._ends:
+                break
+            yield
+            inputs = {"input_ids": output, "attention_mask": torch.ones_like(output)}
+        said = [token for token in ids if token not in self._ends]
+        return Said(str(self._processor.tokenizer.decode(said)), len(ids))
+
+    def _greedy(self, max_new_tokens: int) -> GenerationConfig:
+        return GenerationConfig(
             max_new_tokens=max_new_tokens,
             do_sample=False,
             eos_token_id=self._ends,
             pad_token_id=self._ends[0],
         )
-        output = self._text_encoder.generate(  # pyright: ignore[reportAttributeAccessIssue]
-            **inputs, generation_config=config, stopping_criteria=StoppingCriteriaList([_Flag(stop)])
-        )
-        assert isinstance(output, torch.Tensor)
-        ids = output[0, inputs["input_ids"].shape[1] :].tolist()
-        said = [token for token in ids if token not in self._ends]
-        return Said(str(self._processor.tokenizer.decode(said)), len(ids))
 
 
 class _Flag(StoppingCriteria):

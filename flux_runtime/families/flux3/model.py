@@ -22,7 +22,7 @@ from flux_runtime.families.flux3.processor import VisionLanguageProcessor
 from flux_runtime.families.flux3.prompt_encoding import PromptEncoder, PromptTokenizer
 from flux_runtime.families.flux3.velocity import ReferenceTokens, VelocityField
 from flux_runtime.families.latents import LatentCodec, image_position_ids, to_grid, to_tokens
-from flux_runtime.families.protocol import Message, References, Said, Schedule, Stop
+from flux_runtime.families.protocol import Message, References, Schedule, Stop, Talk
 from flux_runtime.flow_matching import sigma_schedule
 from flux_runtime.pixels import to_tensor
 
@@ -131,7 +131,7 @@ class Flux3Model:
         tools: Sequence[dict[str, Any]] | None = None,
         max_new_tokens: int,
         stop: Stop,
-    ) -> Said:
+    ) -> Talk:
         """Continue a conversation, greedily."""
         inputs = self.chat.inputs(messages, images, tools)
         return self.chat.continue_from(inputs, max_new_tokens=max_new_tokens, stop=stop)
