@@ -27,8 +27,13 @@ def one(db: Database, sql: str, *values: Any) -> dict[str, Any] | None:
 
 
 def many(db: Database, sql: str, *values: Any) -> list[dict[str, Any]]:
-    """All rows, with their JSON columns read."""
-    rows = list(db.query(sql, values))
+    """All rows, with their JSON columns read.
+
+    One statement. `Database.query` of sqlite-utils puts a savepoint around each: three.
+    """
+    cursor = db.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor]
     for row in rows:
         row.update({name: json.loads(row[name]) for name in _JSON_COLUMNS if row.get(name) is not None})
     return rows

@@ -193,13 +193,20 @@ class SessionStore:
 
     def last_turn(self, session: SessionRecord, *, before: str | None = None) -> TurnRecord | None:
         """The session's newest turn, or the one just before the turn of the id `before`."""
+        found = self.last_turns(session, 1, before=before)
+        return found[0] if found else None
+
+    def last_turns(
+        self, session: SessionRecord, limit: int, *, before: str | None = None
+    ) -> tuple[TurnRecord, ...]:
+        """The session's newest turns, or those just before the turn of the id `before`, in order."""
         sql = (
             "SELECT * FROM turn WHERE session = ? AND owner = ?"
-            " AND (? IS NULL OR rowid < (SELECT rowid FROM turn WHERE id = ?)) ORDER BY rowid DESC LIMIT 1"
+            " AND (? IS NULL OR rowid < (SELECT rowid FROM turn WHERE id = ?)) ORDER BY rowid DESC LIMIT ?"
         )
         with self._connection.reading() as db:
-            found = one(db, sql, session.id, session.owner, before, before)
-        return TurnRecord.model_validate(found) if found else None
+            found = many(db, sql, session.id, session.owner, before, before, limit)
+        return tuple(TurnRecord.model_validate(row) for row in reversed(list(found)))
 
     def get_turn(self, owner: str, turn: str) -> TurnRecord:
         """The turn of that id.
