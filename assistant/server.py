@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, PlainTextResponse
 
+from assistant.connections import ACCEPTED_AT_ONCE, SameComplaint, descriptor_limit, http_protocol
 from assistant.page.guard import LOOPBACK_HOSTS, PageGuard
 from assistant.page.mount import Page
 from assistant.page.sockets import guard_sockets
@@ -50,7 +51,16 @@ def serve(settings: Settings, *, runtime: Runtime | None = None) -> None:
         token = EntryToken(lambda token: _announce(f"{address}/?token={token}"))
         app = build_app(settings, address, token, runtime=runtime)
         token.renew()
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_SECONDS)
+        config = uvicorn.Config(
+            app,
+            http=http_protocol(descriptor_limit()),
+            loop="asyncio",
+            backlog=ACCEPTED_AT_ONCE,
+            log_level="warning",
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        for name in ("asyncio", "uvicorn.error"):
+            logging.getLogger(name).addFilter(SameComplaint())
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -128,7 +138,9 @@ def listen(host: str, port: int) -> socket.socket:
             stage="start",
             remedy="Use 127.0.0.1.",
         )
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns delays off (TCP_NODELAY) only where it reads here that this is TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

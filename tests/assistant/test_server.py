@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 
@@ -17,6 +18,23 @@ def test_it_listens_on_any_free_port_of_this_machine() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
         assert listener.getsockname()[1] > 0
+
+
+def test_answers_are_sent_without_waiting_for_more_to_send() -> None:
+    async def accepted() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            found.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with listen("127.0.0.1", 0) as listener:
+            async with await asyncio.start_server(look, sock=listener):
+                with socket.create_connection(listener.getsockname()):
+                    return await found
+
+    assert asyncio.run(accepted()) != 0
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.5", "example.org"])
