@@ -153,3 +153,21 @@ def test_the_app_folder_shadows_no_package() -> None:
     """Chainlit puts the app file's folder first on the module path: a tools.py there would hide tools/."""
     names = {path.stem for path in (ROOT / "assistant" / "page").iterdir()}
     assert not names & {"tools", "sessions", "flux_runtime", "types", "tests", "chainlit"}
+
+
+def test_a_family_is_known_by_its_protocol_alone() -> None:
+    """The registry finds a family by its name; nobody imports one, least of all another family."""
+    families = ROOT / "flux_runtime" / "families"
+    names = {
+        f"flux_runtime.families.{path.name}" for path in families.iterdir() if (path / "__init__.py").exists()
+    }
+    assert names
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for folder in FOLDERS
+        for path in _python_files(folder)
+        for module in _imports(path)
+        if (family := ".".join(module.split(".")[:3])) in names | {"flux_runtime.families"}
+        and not path.is_relative_to(ROOT.joinpath(*family.split(".")))
+    ]
+    assert not wrong, "\n".join(wrong)
