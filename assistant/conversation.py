@@ -28,10 +28,10 @@ from assistant.failures import ConversationDeleted, Unforeseen, failure_of, may_
 from assistant.graph import build_graph, keep
 from assistant.graph_checkpoints import open_checkpoints, roll_back
 from assistant.phrases import language_of, say
-from assistant.planning.message import attached_numbers, message_of
+from assistant.planning.message import attached_numbers
 from assistant.planning.plan import Plan
 from assistant.planning.planner import make_plan
-from assistant.planning.source_resolution import Album
+from assistant.planning.view import view
 from assistant.reply import bare, compose
 from assistant.screen import BadMessage, check_message, check_settings, ingest_all, plain
 from assistant.turn import Reply, Turn
@@ -41,6 +41,8 @@ from flux_runtime.errors import Broken, Cancelled, EngineClosed
 from flux_runtime.interface import OnEvent, Runtime
 from sessions.records import NotFound, SessionRecord, TurnRecord
 from sessions.store import SessionStore
+from tools import TOOLS
+from tools.toolbox import Toolbox
 
 MAX_RUNNING_TURNS = 64
 """Turns that run or wait for another process at once; more wait before they begin."""
@@ -69,15 +71,17 @@ class Conversation:
         store: the history; closed with the conversation.
         runtime: the model; closed with the conversation.
         folder: holds the turns in flight and the locks of sessions; made when missing.
+        tools: what can be done in a turn.
     """
 
-    def __init__(self, store: SessionStore, runtime: Runtime, folder: Path) -> None:
+    def __init__(self, store: SessionStore, runtime: Runtime, folder: Path, tools: Toolbox = TOOLS) -> None:
         self.store = store
         self.runtime = runtime
+        self.tools = tools
         self._locks = TurnLocks(folder / "locks")
         self._checkpoints = open_checkpoints(folder / "turns.db")
         self._graph = build_graph(self._checkpoints)
-        self._cut = CutTurns(store, runtime, self._checkpoints, self._graph, self._locks)
+        self._cut = CutTurns(store, runtime, self._checkpoints, self._graph, self._locks, tools)
         self._cut.close_all(MAX_CLOSED_AT_START)
         self._line = Arrivals()
         self._door = ThreadPoolExecutor(1, thread_name_prefix="arrival")
@@ -175,7 +179,7 @@ class Conversation:
             session, record, lock = arriving.result()
         except Exception as error:
             return bare(self._failure(error, turn), turn, "")
-        run = TurnRun(turn, record.id, session, self.store, self.runtime, cancel, on_event)
+        run = TurnRun(turn, record.id, session, self.store, self.runtime, cancel, on_event, self.tools)
         try:
             return self._answer(record, lock, run)
         except Exception as error:
@@ -282,17 +286,16 @@ class Conversation:
 
     def _plan(self, turn: Turn) -> Plan:
         session = self.store.find_session(turn.owner, turn.session)
-        images = self.store.images.of(session) if session else ()
-        head = self.store.images.head(session) if session else None
+        known = set(self.store.images.numbers(session)) if session else set()
         text = plain(turn.text)
         language = language_of(text or (session.title if session else ""))
-        check_message(turn, text, {image.n for image in images}, language)
+        check_message(turn, text, known, language)
         check_settings(turn, language)
         first = self.store.images.next_number(session) if session else 1
         uploads = range(first, first + len(ingest_all(turn.attachments, language)))
-        album = Album(images, attached_numbers(turn, uploads), head.n if head else None)
-        last = self.store.last_turn(session) if session else None
-        return make_plan(message_of(turn, text, language, last), album, self.runtime)
+        attached = attached_numbers(turn, uploads)
+        message, album = view(self.store, session, turn, text, language, attached)
+        return make_plan(message, album, self.runtime, self.tools)
 
 
 def _may_be_tried_again(record: TurnRecord) -> bool:

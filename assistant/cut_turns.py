@@ -25,6 +25,7 @@ from assistant.turn_state import TurnRun, TurnState
 from flux_runtime.interface import Runtime
 from sessions.records import SessionRecord, TurnRecord
 from sessions.store import SessionStore
+from tools.toolbox import Toolbox
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +40,14 @@ class CutTurns:
         checkpoints: SqliteSaver,
         graph: TurnGraph,
         locks: TurnLocks,
+        tools: Toolbox,
     ) -> None:
         self._store = store
         self._runtime = runtime
         self._checkpoints = checkpoints
         self._graph = graph
         self._locks = locks
+        self._tools = tools
 
     def close_all(self, limit: int) -> None:
         """End the oldest ones of all conversations, and remove what others left behind, at most `limit` each.
@@ -80,13 +83,15 @@ class CutTurns:
         """How far the turn came: as its graph checkpoint says, or else what is kept of an earlier try."""
         before = turn.state or ({"plan": turn.plan} if turn.plan else {})
         state = {**before, **checkpoint, "text": turn.text}
-        if "plan" in state and not _is_readable(state["plan"]):  # of another version
+        if "plan" in state and not self._is_readable(state["plan"]):  # of another version
             state = {"text": turn.text}
         return cast(TurnState, state)
 
     def _close(self, session: SessionRecord, turn: TurnRecord) -> None:
         asked = Turn(text=turn.text, session=session.name, owner=turn.owner, channel=turn.channel)
-        run = TurnRun(asked, turn.id, session, self._store, self._runtime, threading.Event())
+        run = TurnRun(
+            asked, turn.id, session, self._store, self._runtime, threading.Event(), tools=self._tools
+        )
         checkpoint = self._graph.get_state({"configurable": {"thread_id": turn.id}}).values
         state, cut = self.reached(turn, checkpoint), told(CutShort, run.language, "turn")
         if not _is_done(state):
@@ -113,17 +118,16 @@ class CutTurns:
         finally:
             self._locks.give_up(lock)
 
+    def _is_readable(self, plan: object) -> bool:
+        try:
+            Plan.read(plan, self._tools)
+        except ValidationError:
+            return False
+        return True
+
 
 def _is_done(state: TurnState) -> bool:
     """Whether only the reply is missing."""
     if "failure" in state:
         return True
-    return "plan" in state and len(state.get("outcomes", ())) == len(Plan.model_validate(state["plan"]).steps)
-
-
-def _is_readable(plan: object) -> bool:
-    try:
-        Plan.model_validate(plan)
-    except ValidationError:
-        return False
-    return True
+    return "plan" in state and len(state.get("outcomes", ())) == len(state["plan"]["steps"])

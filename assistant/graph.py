@@ -15,26 +15,23 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime as GraphRuntime
 
 from assistant.failures import CutShort, failure_of, may_pass
-from assistant.planning.message import attached_numbers, message_of
-from assistant.planning.plan import Plan, Source
+from assistant.planning.message import attached_numbers
+from assistant.planning.plan import Plan
 from assistant.planning.planner import make_plan
-from assistant.planning.source_resolution import Album
+from assistant.planning.view import view
 from assistant.reply import compose
 from assistant.screen import check_message, check_settings, ingest_all
+from assistant.step_run import run_step
 from assistant.turn import Reply
-from assistant.turn_state import Outcome, TurnRun, TurnState, resumable
+from assistant.turn_state import TurnRun, TurnState, resumable
 from flux_runtime.errors import Cancelled, FluxRuntimeError
 from flux_runtime.interface import MAX_SEED
-from sessions.records import ImageRecord, NewImage, TurnStatus
-from tools import TOOLS
-from tools.contract import ToolContext, ToolTask
+from sessions.records import NewImage, TurnStatus
 
 UPLOADS = -1
 """The step that a turn's uploads are stored under, before its first real one."""
 
 TurnGraph = CompiledStateGraph[TurnState, TurnRun, TurnState, TurnState]
-
-_TOOLS = {tool.step: tool for tool in TOOLS}
 
 
 def build_graph(checkpointer: BaseCheckpointSaver[str]) -> TurnGraph:
@@ -76,49 +73,17 @@ def route(state: TurnState, run: TurnRun) -> TurnState:
     """
     if "plan" in state:
         return {"outcomes": state.get("outcomes", [])}
-    head = run.store.images.head(run.session)
-    album = Album(
-        images=run.store.images.of(run.session),
-        attached=tuple(state.get("attached", ())),
-        head=head.n if head else None,
-    )
-    last = run.store.last_turn(run.session, before=run.id)
-    message = message_of(run.turn, state.get("text", ""), run.language, last)
-    plan = make_plan(message, album, run.runtime, cancel=run.cancel)
+    text, attached = state.get("text", ""), state.get("attached", ())
+    message, album = view(run.store, run.session, run.turn, text, run.language, attached, before=run.id)
+    plan = make_plan(message, album, run.runtime, run.tools, cancel=run.cancel)
     return {"plan": plan.model_dump(mode="json"), "outcomes": []}
 
 
 def tool(state: TurnState, run: TurnRun) -> TurnState:
     """Do the next step of the plan."""
-    plan, outcomes = _plan(state), state.get("outcomes", [])
-    step, index = plan.steps[len(outcomes)], len(outcomes)
-    sources = tuple(_source(source, outcomes, run) for source in step.sources)
-    seed = _seed(state.get("seed", 0), index)
-    context = ToolContext(
-        runtime=run.runtime,
-        store=run.store,
-        session=run.session,
-        turn=run.id,
-        step=index,
-        typed=state.get("text", ""),
-        seed=_unused(seed, step.text, run) if plan.vary else seed,
-        width=run.turn.width,
-        height=run.turn.height,
-        num_inference_steps=run.turn.num_inference_steps,
-        preview_every=run.turn.preview_every,
-        on_event=run.on_event,
-        cancel=run.cancel,
-    )
-    done = _TOOLS[step.tool].run(ToolTask(step.text, sources, step.region), context)
-    moved = done.move
-    outcome = Outcome(
-        sources=[source.n for source in sources],
-        images=[image.id for image in done.images],
-        answer=done.answer,
-        left=moved.left.n if moved and moved.left else None,
-        current=moved.current.n if moved and moved.current else None,
-    )
-    return {"outcomes": [*outcomes, outcome]}
+    outcomes = state.get("outcomes", [])
+    step = Plan.read(state.get("plan"), run.tools).steps[len(outcomes)]
+    return {"outcomes": [*outcomes, run_step(step, state, run)]}
 
 
 def reply(state: TurnState, run: TurnRun) -> TurnState:
@@ -165,31 +130,6 @@ def _after_screen(state: TurnState) -> Literal["route", "reply"]:
 
 
 def _next_step(state: TurnState) -> Literal["tool", "reply"]:
-    if "failure" in state or len(state.get("outcomes", ())) == len(_plan(state).steps):
+    if "failure" in state or len(state.get("outcomes", ())) == len(state.get("plan", {})["steps"]):
         return "reply"
     return "tool"
-
-
-def _plan(state: TurnState) -> Plan:
-    return Plan.model_validate(state.get("plan"))
-
-
-def _seed(first: int, index: int) -> int:
-    """Each step of a plan has the next seed; one out of range stays so, and the runtime refuses it."""
-    return (first + index) % (MAX_SEED + 1) if 0 <= first <= MAX_SEED else first
-
-
-def _unused(seed: int, words: str, run: TurnRun) -> int:
-    """The first seed from this one on that no image was made from these words with: it would be the same."""
-    used = run.store.images.seeds(run.session, words)
-    while seed in used:
-        seed = _seed(seed, 1)
-    return seed
-
-
-def _source(source: Source, outcomes: list[Outcome], run: TurnRun) -> ImageRecord:
-    """The stored image that a step of the plan works on."""
-    if isinstance(source, str):
-        made = outcomes[int(source.removeprefix("$")) - 1]["images"][-1]
-        return run.store.images.get(run.session.owner, made)
-    return run.store.images.numbered(run.session, source)

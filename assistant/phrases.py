@@ -1,25 +1,17 @@
-"""Every sentence the assistant says, in English and Chinese, as data. When to say it is decided elsewhere."""
+"""Every sentence that no tool says itself, in English and Chinese. When to say it is decided elsewhere."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from tools.wording import Language, Wording, language_of
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
-
-
-def language_of(text: str) -> Language:
-    """Chinese if the text has a Chinese character, English otherwise."""
-    return "zh" if _HAN.search(text) else "en"
+__all__ = ["Language", "group_label", "language_of", "listed", "no_such_image", "numbers", "quoted", "say"]
 
 
 def say(language: Language, phrase: str, **values: object) -> str:
     """The phrase in that language with its values filled in."""
-    english, chinese = _PHRASES[phrase]
-    return (chinese if language == "zh" else english).format(**values)
+    return Wording(*_PHRASES[phrase]).say(language, **values)
 
 
 def listed(language: Language, items: list[str], *, choice: bool = False) -> str:
@@ -65,19 +57,7 @@ _GROUPS = {
 
 #: phrase -> (English, Chinese)
 _PHRASES = {
-    # What was done.
-    "drew": ("Drew #{n}.", "画好了 #{n}。"),
-    "varied": ("Drew #{n}, another take on #{source}.", "照 #{source} 又画了一张：#{n}。"),
-    "edited": ("Edited #{source} → #{n}{text}.", "已把 #{source} 改成 #{n}{text}。"),
-    "answered": ("#{n}: {answer}", "#{n}：{answer}"),
-    "undone": ("Back to #{n}; #{left} is kept.", "退回到 #{n}；#{left} 还留着。"),
-    "undone_all": (
-        "Took back #{left}: nothing is current now, and the picture is kept.",
-        "已撤销 #{left}：现在没有当前图片，图片还留着。",
-    ),
-    "redone": ("#{n} is current again.", "又回到了 #{n}。"),
-    "nothing_to_undo": ("There is nothing to take back.", "没有可以撤销的了。"),
-    "nothing_to_redo": ("There is nothing to bring back.", "没有可以恢复的了。"),
+    # What was done; the rest of it, each tool says itself.
     "left_out": (
         "I do not know {words}, so that is left out.",
         "我不认识{words}，所以没有画进去。",
@@ -100,9 +80,6 @@ _PHRASES = {
         "picture, or change one?",
         "关于“{about}”，我不确定该怎么做。是画一张新的、回答关于图片的问题，还是修改一张图片？",
     ),
-    "what_to_draw": ("What shall I draw?", "要画什么？"),
-    "what_to_ask": ("What would you like to know about {images}?", "关于 {images}，你想知道什么？"),
-    "what_to_change": ("What should change in {images}?", "{images} 要改哪里？"),
     "which_image": ("Which picture do you mean: {images}?", "你指的是哪一张：{images}？"),
     "no_such_image": (
         "There is no #{n} here. The pictures are {images}: which one do you mean?",
@@ -120,17 +97,13 @@ _PHRASES = {
         "No picture is current. The pictures are {images}: which one do you mean?",
         "现在没有当前图片。现有的图片是 {images}：你指的是哪一张？",
     ),
-    "cannot_vary": (
-        "#{n} is a picture you gave me, so no prompt is known to draw it again. Say what to change in it.",
-        "#{n} 是你上传的图片，没有提示词可以重画。告诉我要改什么吧。",
-    ),
     "unknown_command": (
-        "There is no command {command}. There are /generate, /ask, /edit, /vary, /undo and /redo.",
-        "没有 {command} 这个命令。可以用 /画、/问、/改、/再画、/撤销、/重做。",
+        "There is no command {command}. There are {commands}.",
+        "没有 {command} 这个命令。可以用 {commands}。",
     ),
     "no_planner": (
-        "The model {model} does not plan by itself. Begin with /generate, /ask or /edit.",
-        "模型 {model} 不会自己判断要做什么。请用 /画、/问 或 /改 开头。",
+        "The model {model} does not plan by itself. Begin with {commands}.",
+        "模型 {model} 不会自己判断要做什么。请用这些命令开头：{commands}。",
     ),
     # What was wrong with the message.
     "out_of_range": ("The {name} must be {low} to {high}.", "{name}应在 {low} 到 {high} 之间。"),
@@ -233,10 +206,4 @@ _PHRASES = {
         "I am shutting down, so this was not begun. Send it again after the next start.",
         "程序正在关闭，这条消息没有开始处理。请在下次启动后重新发送。",
     ),
-    # Buttons.
-    "button_ask": ("Ask about #{n}", "问 #{n}"),
-    "button_edit": ("Edit #{n}", "修改 #{n}"),
-    "button_vary": ("Vary #{n}", "再画一张 #{n}"),
-    "button_undo": ("Undo", "撤销"),
-    "button_redo": ("Redo", "重做"),
 }

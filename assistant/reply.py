@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 
-from assistant.phrases import Language, language_of, quoted, say
+from assistant.phrases import quoted, say
 from assistant.planning.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent, Turn
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
 from flux_runtime.errors import Refused
 from sessions.records import ImageRecord
-from tools.undo import REDO
+from tools.contract import Done, Moment
 
 
 def compose(state: TurnState, run: TurnRun) -> Reply:
     """The reply to a turn that has come to its end, however it ended."""
-    plan = Plan.model_validate(state["plan"]) if "plan" in state else None
+    plan = Plan.read(state["plan"], run.tools) if "plan" in state else None
     steps = plan.steps if plan else ()
     outcomes = state.get("outcomes", [])
     failure = state.get("failure")
     owner = run.session.owner
     made = [[run.store.images.get(owner, image) for image in outcome["images"]] for outcome in outcomes]
+    done = [_done(*each) for each in zip(steps, outcomes, made, strict=False)]
     sentences = [
-        _sentence(step, outcome, images, run.language)
-        for step, outcome, images in zip(steps, outcomes, made, strict=False)
+        run.tools.of_step(step.tool).sentence(each, run.language)
+        for step, each in zip(steps, done, strict=False)
     ]
     if plan and not steps:
         sentences.append(plan.clarify or plan.chat or "")
@@ -36,7 +37,7 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
     return Reply(
         text="\n".join(sentences),
         tool=_tool(plan, failure),
-        steps=steps,
+        steps=plan.told() if plan else (),
         answer=next((each["answer"] for each in reversed(outcomes) if each["answer"] is not None), None),
         images=tuple(shown(image) for image in images),
         candidates=_candidates(plan, run),
@@ -44,7 +45,7 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
         session=run.session.name,
         turn=run.id,
         seconds=round(time.monotonic() - run.started, 3),
-        actions=_actions(plan, outcomes, images, state, run),
+        actions=_actions(plan, done, state, run),
         error=ReplyError(**failure) if failure else None,
     )
 
@@ -71,27 +72,16 @@ def _tool(plan: Plan | None, failure: Failure | None) -> PlanTool:
     return plan.tool
 
 
-def _sentence(step: Step, outcome: Outcome, images: list[ImageRecord], language: Language) -> str:
-    """One sentence that says what was done to which image."""
-    source = outcome["sources"][0] if outcome["sources"] else None
-    if step.tool == "generate":
-        return say(language, "varied" if source else "drew", n=images[0].n, source=source)
-    if step.tool == "edit":
-        return say(language, "edited", source=source, n=images[0].n, text=_as_understood(step, language))
-    if step.tool == "ask":
-        return say(language, "answered", n=", #".join(map(str, outcome["sources"])), answer=outcome["answer"])
-    left, current = outcome["left"], outcome["current"]
-    if left == current:
-        return say(language, "nothing_to_redo" if step.text == REDO else "nothing_to_undo")
-    if current is None:
-        return say(language, "undone_all", left=left)
-    return say(language, "redone" if step.text == REDO else "undone", n=current, left=left)
-
-
-def _as_understood(step: Step, language: Language) -> str:
-    """What the step was given to do, unless the planner put it in a language the person did not write in."""
-    text = step.text.strip().rstrip(".。")
-    return f"{'：' if language == 'zh' else ': '}{text}" if text and language_of(text) == language else ""
+def _done(step: Step, outcome: Outcome, images: list[ImageRecord]) -> Done:
+    """The step as its tool tells of it."""
+    return Done(
+        arguments=step.arguments,
+        sources=tuple(outcome["sources"]),
+        made=tuple(image.n for image in images),
+        answer=outcome["answer"],
+        left=outcome["left"],
+        current=outcome["current"],
+    )
 
 
 def _candidates(plan: Plan | None, run: TurnRun) -> tuple[ReplyImage, ...]:
@@ -101,32 +91,28 @@ def _candidates(plan: Plan | None, run: TurnRun) -> tuple[ReplyImage, ...]:
     return tuple(shown(image) for image in run.store.images.of(run.session) if image.n in wanted)
 
 
-def _actions(
-    plan: Plan | None, outcomes: list[Outcome], images: list[ImageRecord], state: TurnState, run: TurnRun
-) -> tuple[Action, ...]:
-    """The buttons that make sense now."""
-    language = run.language
+def _actions(plan: Plan | None, done: list[Done], state: TurnState, run: TurnRun) -> tuple[Action, ...]:
+    """The buttons that make sense now: which image is meant, or what the tools offer."""
     if plan and plan.candidates:
         text, command = state.get("text", ""), run.turn.command
         return tuple(Action(command=command, label=f"#{n}", image=n, text=text) for n in plan.candidates)
-    if images:
-        n = images[-1].n
-        return (
-            Action(command="ask", label=say(language, "button_ask", n=n), image=n),
-            Action(command="edit", label=say(language, "button_edit", n=n), image=n),
-            Action(command="vary", label=say(language, "button_vary", n=n), image=n),
-            Action(command="undo", label=say(language, "button_undo")),
+    moment = _moment(plan, done, state)
+    return tuple(
+        Action(
+            command=command.name,
+            label=command.button.say(run.language, n=moment.image),
+            image=moment.image if command.about_image else None,
         )
-    if plan and plan.tool == "chat" and state.get("attached"):
-        n = state.get("attached", [])[0]
-        return (
-            Action(command="ask", label=say(language, "button_ask", n=n), image=n),
-            Action(command="edit", label=say(language, "button_edit", n=n), image=n),
-        )
-    last = plan.steps[-1] if plan and plan.steps and outcomes else None
-    if last and last.tool == "undo" and last.text != REDO and outcomes[-1]["left"] != outcomes[-1]["current"]:
-        return (Action(command="redo", label=say(language, "button_redo")),)
-    return ()
+        for command in run.tools.usable_commands(run.runtime.capabilities)
+        if command.button and command.offered(moment)
+    )
+
+
+def _moment(plan: Plan | None, done: list[Done], state: TurnState) -> Moment:
+    made = [n for each in done for n in each.made]
+    given = state.get("attached", []) if plan and plan.tool == "chat" else []
+    last = done[-1] if done else None
+    return Moment(image=made[-1] if made else next(iter(given), None), made=bool(made), last=last)
 
 
 def bare(failure: Failure, turn: Turn, identity: str, seconds: float = 0.0) -> Reply:

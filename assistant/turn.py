@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from assistant.planning.plan import PlanTool, Step
+from assistant.planning.plan import PlanTool, ToldStep
 
 LOCAL_OWNER = "local"
 """Who owns everything on loopback without sign-in."""
-
-Command = Literal["generate", "ask", "edit", "undo", "redo", "vary"]
-"""What a button or slash command asks for without any planning."""
 
 Words = Annotated[str, AfterValidator(lambda text: text.encode("utf-8", "ignore").decode())]
 """A string without lone surrogates, which can be neither stored nor shown."""
@@ -45,22 +42,23 @@ class Turn(_Frozen):
     """Image files as they came, unchecked."""
     reply_to: Whole | None = None
     """The number of the image that the message is a reply to, or whose button was pressed."""
-    command: Command | None = None
+    command: Words | None = None
+    """The name of a tool's command: what a button asks for without any planning."""
     seed: Whole | None = None
     width: Whole | None = None
     height: Whole | None = None
     num_inference_steps: Whole | None = None
     region: tuple[Whole, Whole, Whole, Whole] | None = None
     """The part of the image that an edit may change."""
-    preview_every: Whole = 0
-    """A preview in every n-th step event; 0 for none."""
+    previews: Whole = 0
+    """How many previews are shown on the way to a picture."""
     idempotency_key: Words | None = None
     """A second turn of the session with the same key gets the first one's reply; no model runs."""
     channel: Words = "cli"
 
     def fingerprint(self) -> str:
         """A hash of everything asked for, to tell a retry from another request under the same key."""
-        asked = self.model_dump(exclude={"attachments", "preview_every", "idempotency_key", "channel"})
+        asked = self.model_dump(exclude={"attachments", "previews", "idempotency_key", "channel"})
         asked["attachments"] = [hashlib.sha256(data).hexdigest() for data in self.attachments]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
@@ -96,7 +94,7 @@ class Action(_Stored):
     "ask" and "edit" come without a text: the person says what, and the image is already chosen.
     """
 
-    command: Command | None
+    command: str | None
     label: str
     image: int | None = None
     text: str = ""
@@ -115,7 +113,7 @@ class Reply(_Stored):
 
     text: str
     tool: PlanTool
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ToldStep, ...] = ()
     answer: str | None = None
     images: tuple[ReplyImage, ...] = ()
     """What the turn made, in order; uploads are not among them."""

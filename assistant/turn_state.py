@@ -12,6 +12,8 @@ from assistant.turn import Turn
 from flux_runtime.interface import OnEvent, Runtime
 from sessions.records import SessionRecord
 from sessions.store import SessionStore
+from tools import TOOLS
+from tools.toolbox import Toolbox
 
 
 class Outcome(TypedDict):
@@ -61,6 +63,7 @@ class TurnRun:
     runtime: Runtime
     cancel: threading.Event
     on_event: OnEvent | None = None
+    tools: Toolbox = TOOLS
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from flux_runtime.interface import AnswerRequest
-from tools.contract import IMAGE_NAME, Tool, ToolArguments, ToolContext, ToolOutcome, ToolTask
+from flux_runtime.interface import AnswerRequest, Capabilities
+from tools.contract import IMAGE_NAME, Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
+from tools.wording import Language, Wording
 
 
 class AnswerQuestion(ToolArguments):
@@ -19,17 +20,54 @@ class AnswerQuestion(ToolArguments):
         return self.question
 
     @property
-    def source(self) -> str | None:
-        return self.image
+    def image_names(self) -> tuple[str, ...]:
+        return (self.image,)
 
 
-def run(task: ToolTask, context: ToolContext) -> ToolOutcome:
-    """Answer `task.words` from the pixels of `task.sources`."""
+def run(arguments: AnswerQuestion, context: ToolContext) -> ToolOutcome:
+    """Answer the question from the pixels of the sources."""
     owner = context.session.owner
-    images = tuple(context.store.images.pixels(owner, source.id) for source in task.sources)
-    request = AnswerRequest(question=task.words, images=images)
+    images = tuple(context.store.images.pixels(owner, source.id) for source in context.sources)
+    request = AnswerRequest(question=arguments.question, images=images)
     result = context.runtime.answer(request, on_event=context.on_event, cancel=context.cancel)
     return ToolOutcome(answer=result.text)
 
 
-ANSWER_QUESTION = Tool("answer_question", "ask", AnswerQuestion, run)
+def _sentence(done: Done[AnswerQuestion], language: Language) -> str:
+    images = ", #".join(map(str, done.sources))
+    return Wording("#{images}: {answer}", "#{images}：{answer}").say(
+        language, images=images, answer=done.answer
+    )
+
+
+def _lacks(able: Capabilities) -> Wording | None:
+    if able.answer != "none":
+        return None
+    return Wording("The model {model} cannot answer questions about pictures.", "模型 {model} 不会看图答题。")
+
+
+def _read(asked: Asked) -> AnswerQuestion:
+    return AnswerQuestion(image=asked.names, question=asked.words)
+
+
+ANSWER_QUESTION = Tool(
+    name="answer_question",
+    step="ask",
+    effect="words",
+    arguments=AnswerQuestion,
+    run=run,
+    sentence=_sentence,
+    lacks=_lacks,
+    commands=(
+        Command(
+            name="ask",
+            chinese="问",
+            icon="message-circle-question",
+            read=_read,
+            wanting=Wording("What would you like to know about {images}?", "关于 {images}，你想知道什么？"),
+            menu=Wording("Ask about the current picture", "就当前的画提问"),
+            button=Wording("Ask about #{n}", "问 #{n}"),
+            offered=lambda moment: moment.image is not None,
+        ),
+    ),
+)

@@ -1,7 +1,9 @@
-"""What every tool is given and gives back. A tool does one step of a plan; which step is decided above it.
+"""What every tool declares, is given and gives back. A tool does one step of a plan, chosen above it.
 
-The docstring and the field descriptions of a tool's arguments are what the planner reads about the tool, so
-they are written for the model. Sources arrive as stored images: what people call them was resolved before.
+One file declares all of a tool: its arguments, slash commands and buttons, the sentence of its reply, what it
+needs of the model, and what it does. The docstring and the field descriptions of the arguments are what the
+planner reads about the tool, so they are written for the model. Sources arrive as stored images: what people
+call them is resolved elsewhere.
 """
 
 from __future__ import annotations
@@ -9,17 +11,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Generic, Literal, Self, TypeVar
 
+from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from flux_runtime.interface import Box, ImageResult, OnEvent, Runtime, ToolSchema
+from flux_runtime.interface import MAX_SEED, Box, Capabilities, ImageResult, OnEvent, Runtime, ToolSchema
 from sessions.images import Move
 from sessions.records import ImageRecord, NewImage, SessionRecord
 from sessions.store import SessionStore
-
-StepName = Literal["generate", "ask", "edit", "undo"]
-"""What people and scripts call what a tool does."""
+from tools.wording import Language, Wording
 
 IMAGE_NAME = (
     'Which image, as the person named it: "last" (it, this, or not said), "#2" by its number, "first", '
@@ -30,26 +31,35 @@ IMAGE_NAME = (
 
 
 class ToolArguments(BaseModel):
-    """Base of what the planner may say to a tool; anything it was not told about is an error."""
+    """Base of what is said to a tool; anything that it does not declare is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
     def words(self) -> str:
-        """The prompt, question or instruction."""
+        """The prompt, question or instruction, as people and scripts are shown it."""
         return ""
 
     @property
-    def source(self) -> str | None:
-        """What the planner called the image; None for a tool that looks at none."""
+    def image_names(self) -> tuple[str, ...]:
+        """What the images to work on were called, the one to change first; empty if it looks at none."""
+        return ()
+
+    @property
+    def box(self) -> Box | None:
+        """The only part of the first image that may change; None is all of it."""
         return None
+
+    def within(self, box: Box) -> Self:
+        """The same inside `box` only; a tool that has no use for a part of an image is left as it is."""
+        return self
 
     @classmethod
     def schema_for_planner(cls, name: str) -> ToolSchema:
         """The arguments as the planner reads them, without what pydantic adds for programs."""
         full = cls.model_json_schema()
         properties = {
-            field: {key: value for key, value in about.items() if key in ("type", "description")}
+            field: {key: value for key, value in about.items() if key in ("type", "description", "enum")}
             for field, about in full["properties"].items()
         }
         return ToolSchema(
@@ -57,15 +67,6 @@ class ToolArguments(BaseModel):
             description=" ".join((cls.__doc__ or "").split()),
             parameters={"type": "object", "properties": properties, "required": full.get("required", [])},
         )
-
-
-@dataclass(frozen=True)
-class ToolTask:
-    """One step: words, the images it is about (the first is the one to change), and a box of the first."""
-
-    words: str
-    sources: tuple[ImageRecord, ...] = ()
-    region: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ class ToolContext:
     typed: str
     """The person's own words, kept with every image made from them."""
     seed: int
+    sources: tuple[ImageRecord, ...] = ()
+    """The images that the arguments name, in that order."""
     width: int | None = None
     height: int | None = None
     num_inference_steps: int | None = None
-    preview_every: int = 0
+    previews: int = 0
     on_event: OnEvent | None = None
     cancel: threading.Event | None = None
 
@@ -91,18 +94,32 @@ class ToolContext:
         """The image of this step if a run before this one stored it: then the model need not run again."""
         return self.store.images.find(self.session.owner, self.turn, self.step, 0)
 
+    def unused_seed(self, words: str) -> int:
+        """The first seed from `seed` on that these words were not drawn with: the image would be the same."""
+        used, seed = self.store.images.seeds(self.session, words), self.seed
+        while seed in used:
+            seed = next_seed(seed)
+        return seed
+
     def keep(self, result: ImageResult, new: NewImage) -> ToolOutcome:
         """Store the image of this step with its receipt; the outcome shows it."""
-        new = new.model_copy(
-            update={
-                "prompt_typed": self.typed,
-                "seed": result.receipt.seed,
-                "outside_change": result.outside_change,
-                "receipt": result.receipt.model_dump(mode="json"),
-            }
-        )
-        image = self.store.images.add(self.session, self.turn, self.step, 0, result.image, new)
-        return ToolOutcome(images=(image,))
+        known = {
+            "seed": result.receipt.seed,
+            "outside_change": result.outside_change,
+            "receipt": result.receipt.model_dump(mode="json"),
+        }
+        return self.add(result.image, new.model_copy(update=known))
+
+    def add(self, image: Image.Image, new: NewImage) -> ToolOutcome:
+        """Store an image of this step that no model made."""
+        new = new.model_copy(update={"prompt_typed": self.typed})
+        stored = self.store.images.add(self.session, self.turn, self.step, 0, image, new)
+        return ToolOutcome(images=(stored,))
+
+
+def next_seed(seed: int, by: int = 1) -> int:
+    """The seed so many places on, in a circle; one out of range stays so, and the runtime refuses it."""
+    return (seed + by) % (MAX_SEED + 1) if 0 <= seed <= MAX_SEED else seed
 
 
 @dataclass(frozen=True)
@@ -114,14 +131,93 @@ class ToolOutcome:
     move: Move | None = None
 
 
+Arguments = TypeVar("Arguments", bound=ToolArguments)
+
+
 @dataclass(frozen=True)
-class Tool:
-    """`name` is what the planner calls it, `step` what people call it; `run` raises the runtime's errors."""
+class Done(Generic[Arguments]):
+    """A step that was done, by the numbers that people call images."""
+
+    arguments: Arguments
+    sources: tuple[int, ...] = ()
+    made: tuple[int, ...] = ()
+    answer: str | None = None
+    left: int | None = None
+    """The image that was current before the step moved to another one."""
+    current: int | None = None
+    """The image that it moved to; the same as `left` if there was none to move to."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a turn has come to when the buttons under its reply are chosen."""
+
+    image: int | None = None
+    """What they are about: the last image that the turn made, or else the first that came without words."""
+    made: bool = False
+    """Whether the turn made that image."""
+    last: Done[Any] | None = None
+    """The turn's last step."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks for by command: words, and the images that the command is about."""
+
+    words: str
+    images: tuple[int, ...] = ()
+    stored: tuple[ImageRecord, ...] = ()
+    """Those of the images that are stored already; what comes with this message may not be."""
+    region: Box | None = None
+
+    @property
+    def names(self) -> str:
+        """The images as an argument names them."""
+        return " ".join(f"#{n}" for n in self.images)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A slash command of a tool, and the button that asks for the same."""
 
     name: str
-    step: StepName
-    arguments: type[ToolArguments]
-    run: Callable[[ToolTask, ToolContext], ToolOutcome]
+    """In English, as typed after the slash and as `Turn.command` says it."""
+    chinese: str
+    """As typed after the slash in Chinese."""
+    icon: str
+    """A name of Lucide's set."""
+    read: Callable[[Asked], ToolArguments | Wording]
+    """Arguments, of this tool or of another, or the question to ask back; `{images}` in it are the images."""
+    about_image: bool = True
+    """Whether it is about images: those it begins with ("#1, #2"), else the current one."""
+    wanting: Wording | None = None
+    """What is asked if no words come with it, about `{images}`; None if it needs none."""
+    menu: Wording | None = None
+    """What the chat page's slash menu says of it; None leaves it out."""
+    button: Wording | None = None
+    """Its label, where `{n}` is the image; None if no button asks for it."""
+    offered: Callable[[Moment], bool] = lambda _: False
+    """When its button is shown."""
+
+
+@dataclass(frozen=True)
+class Tool(Generic[Arguments]):
+    """One thing that the assistant can do."""
+
+    name: str
+    """What the planner calls it."""
+    step: str
+    """What people and scripts call what it does."""
+    effect: Literal["image", "words", "current"]
+    """What a step leaves behind: a new image, which is then current; words only; another current image."""
+    arguments: type[Arguments]
+    run: Callable[[Arguments, ToolContext], ToolOutcome]
+    """Does it; raises the runtime's errors."""
+    sentence: Callable[[Done[Arguments], Language], str]
+    """Says what was done to which image."""
+    lacks: Callable[[Capabilities], Wording | None] = lambda _: None
+    """Why a model cannot do it (`{model}` is its name), or None if it can."""
+    commands: tuple[Command, ...] = ()
 
     @property
     def schema(self) -> ToolSchema:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
-from flux_runtime.interface import EditRequest, Region
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from flux_runtime.interface import Box, Capabilities, EditRequest, Region
 from sessions.records import NewImage, Role
-from tools.contract import IMAGE_NAME, Tool, ToolArguments, ToolContext, ToolOutcome, ToolTask
+from tools.contract import IMAGE_NAME, Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
+from tools.generate_image import GenerateImage
+from tools.wording import Language, Wording, language_of
 
 
 class EditImage(ToolArguments):
@@ -15,41 +20,119 @@ class EditImage(ToolArguments):
 
     image: str = Field(min_length=1, description=IMAGE_NAME)
     instruction: str = Field(min_length=1, description="What to change, complete in itself, in English.")
+    another_take: bool = Field(
+        default=False, description="Whether the same change was made before and another take of it is wanted."
+    )
+    region: SkipJsonSchema[Box | None] = None
+    """Pixels of the image; people give it on a picture, a planner never does."""
 
     @property
     def words(self) -> str:
         return self.instruction
 
     @property
-    def source(self) -> str | None:
-        return self.image
+    def image_names(self) -> tuple[str, ...]:
+        return (self.image,)
+
+    @property
+    def box(self) -> Box | None:
+        return self.region
+
+    def within(self, box: Box) -> Self:
+        return self.model_copy(update={"region": box})
 
 
-def run(task: ToolTask, context: ToolContext) -> ToolOutcome:
-    """Change `task.sources[0]`, looking at the other sources; the result has its size."""
+def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
+    """Change the first source, looking at the others; the result has its size."""
     made = context.already_made()
     if made:
         return ToolOutcome(images=(made,))
-    owner = context.session.owner
+    owner, sources, region = context.session.owner, context.sources, arguments.region
+    words = arguments.instruction
     request = EditRequest(
-        instruction=task.words,
-        images=tuple(context.store.images.pixels(owner, source.id) for source in task.sources),
-        region=Region(box=task.region) if task.region else None,
-        seed=context.seed,
+        instruction=words,
+        images=tuple(context.store.images.pixels(owner, source.id) for source in sources),
+        region=Region(box=region) if region else None,
+        seed=context.unused_seed(words) if arguments.another_take else context.seed,
         num_inference_steps=context.num_inference_steps,
-        preview_every=context.preview_every,
+        previews=context.previews,
     )
     result = context.runtime.edit(request, on_event=context.on_event, cancel=context.cancel)
-    roles: tuple[Role, ...] = ("base", *("reference" for _ in task.sources[1:]))
-    shown_before = task.sources[0].caption
+    roles: tuple[Role, ...] = ("base", *("reference" for _ in sources[1:]))
+    shown_before = sources[0].caption
     new = NewImage(
-        op="inpaint" if task.region else "edit",
-        parents=tuple((source.id, role) for source, role in zip(task.sources, roles, strict=True)),
-        prompt_used=task.words,
-        caption=f"{shown_before}; {task.words}" if shown_before else task.words,
-        region=task.region,
+        op="inpaint" if region else "edit",
+        parents=tuple((source.id, role) for source, role in zip(sources, roles, strict=True)),
+        prompt_used=words,
+        caption=f"{shown_before}; {words}" if shown_before else words,
+        region=region,
     )
     return context.keep(result, new)
 
 
-EDIT_IMAGE = Tool("edit_image", "edit", EditImage, run)
+def _sentence(done: Done[EditImage], language: Language) -> str:
+    edited = Wording("Edited #{source} → #{n}{text}.", "已把 #{source} 改成 #{n}{text}。")
+    text = _as_understood(done.arguments.instruction, language)
+    return edited.say(language, source=done.sources[0], n=done.made[0], text=text)
+
+
+def _as_understood(instruction: str, language: Language) -> str:
+    """The instruction, unless the planner put it in a language that the person did not write in."""
+    text = instruction.strip().rstrip(".。")
+    return f"{'：' if language == 'zh' else ': '}{text}" if text and language_of(text) == language else ""
+
+
+def _lacks(able: Capabilities) -> Wording | None:
+    if able.edit != "none":
+        return None
+    return Wording("The model {model} cannot change pictures.", "模型 {model} 不会修改图片。")
+
+
+def _read(asked: Asked) -> EditImage:
+    return EditImage(image=asked.names, instruction=asked.words, region=asked.region)
+
+
+def _read_vary(asked: Asked) -> EditImage | GenerateImage | Wording:
+    """How the image was made, once more: its prompt again, or its instruction to what it was edited from."""
+    image = asked.stored[0] if asked.stored else None
+    if image is None or image.op == "upload":
+        return Wording(
+            "{images} is a picture you gave me, so no prompt is known to draw it again. "
+            "Say what to change in it.",
+            "{images} 是你上传的图片，没有提示词可以重画。告诉我要改什么吧。",
+        )
+    if image.op in ("generate", "variation"):
+        return GenerateImage(prompt=image.prompt_used, another_take_on=f"#{image.n}")
+    parents = " ".join(f"#{parent.n}" for parent in image.parents)
+    return EditImage(image=parents, instruction=image.prompt_used, region=image.region, another_take=True)
+
+
+EDIT_IMAGE = Tool(
+    name="edit_image",
+    step="edit",
+    effect="image",
+    arguments=EditImage,
+    run=run,
+    sentence=_sentence,
+    lacks=_lacks,
+    commands=(
+        Command(
+            name="edit",
+            chinese="改",
+            icon="wand-sparkles",
+            read=_read,
+            wanting=Wording("What should change in {images}?", "{images} 要改哪里？"),
+            menu=Wording("Change the current picture", "修改当前的画"),
+            button=Wording("Edit #{n}", "修改 #{n}"),
+            offered=lambda moment: moment.image is not None,
+        ),
+        Command(
+            name="vary",
+            chinese="再画",
+            icon="dices",
+            read=_read_vary,
+            button=Wording("Vary #{n}", "再画一张 #{n}"),
+            offered=lambda moment: moment.made,
+        ),
+    ),
+)

@@ -1,12 +1,13 @@
-"""Draw an image from words. With a source, draw that image's words again: the same prompt, another seed."""
+"""Draw an image from words. As another take on an image, it gets a seed that these words had not yet."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from flux_runtime.interface import GenerateRequest
+from flux_runtime.interface import Capabilities, GenerateRequest
 from sessions.records import NewImage
-from tools.contract import Tool, ToolArguments, ToolContext, ToolOutcome, ToolTask
+from tools.contract import Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
+from tools.wording import Language, Wording
 
 
 class GenerateImage(ToolArguments):
@@ -14,33 +15,77 @@ class GenerateImage(ToolArguments):
     also when images exist already: "another one", "a new picture", "再画一张"."""
 
     prompt: str = Field(min_length=1, description="What the image shows, complete in itself, in English.")
+    another_take_on: str = Field(
+        default="",
+        description='Only if an image is wanted once more from the same words: which one, such as "#2".',
+    )
 
     @property
     def words(self) -> str:
         return self.prompt
 
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        return (self.another_take_on,) if self.another_take_on else ()
 
-def run(task: ToolTask, context: ToolContext) -> ToolOutcome:
-    """Draw `task.words`, or vary `task.sources[0]`."""
+
+def run(arguments: GenerateImage, context: ToolContext) -> ToolOutcome:
+    """Draw the prompt; with a source, as a variation of it."""
     made = context.already_made()
     if made:
         return ToolOutcome(images=(made,))
     request = GenerateRequest(
-        prompt=task.words,
+        prompt=arguments.prompt,
         width=context.width,
         height=context.height,
-        seed=context.seed,
+        seed=context.unused_seed(arguments.prompt) if context.sources else context.seed,
         num_inference_steps=context.num_inference_steps,
-        preview_every=context.preview_every,
+        previews=context.previews,
     )
     result = context.runtime.generate(request, on_event=context.on_event, cancel=context.cancel)
     new = NewImage(
-        op="variation" if task.sources else "generate",
-        parents=tuple((source.id, "base") for source in task.sources),
-        prompt_used=task.words,
-        caption=task.words,
+        op="variation" if context.sources else "generate",
+        parents=tuple((source.id, "base") for source in context.sources),
+        prompt_used=arguments.prompt,
+        caption=arguments.prompt,
     )
     return context.keep(result, new)
 
 
-GENERATE_IMAGE = Tool("generate_image", "generate", GenerateImage, run)
+def _sentence(done: Done[GenerateImage], language: Language) -> str:
+    if not done.sources:
+        return Wording("Drew #{n}.", "画好了 #{n}。").say(language, n=done.made[0])
+    varied = Wording("Drew #{n}, another take on #{source}.", "照 #{source} 又画了一张：#{n}。")
+    return varied.say(language, n=done.made[0], source=done.sources[0])
+
+
+def _lacks(able: Capabilities) -> Wording | None:
+    if able.generate:
+        return None
+    return Wording("The model {model} cannot draw new pictures.", "模型 {model} 不会画新图。")
+
+
+def _read(asked: Asked) -> GenerateImage:
+    return GenerateImage(prompt=asked.words)
+
+
+GENERATE_IMAGE = Tool(
+    name="generate_image",
+    step="generate",
+    effect="image",
+    arguments=GenerateImage,
+    run=run,
+    sentence=_sentence,
+    lacks=_lacks,
+    commands=(
+        Command(
+            name="generate",
+            chinese="画",
+            icon="image-plus",
+            read=_read,
+            about_image=False,
+            wanting=Wording("What shall I draw?", "要画什么？"),
+            menu=Wording("Draw a new picture", "画一幅新画"),
+        ),
+    ),
+)

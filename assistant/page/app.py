@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import chainlit as cl
 from chainlit.auth.cookie import get_token_from_cookies
@@ -26,16 +26,16 @@ from assistant.page.served import live, service
 from assistant.page.shown_turn import ShownTurn
 from assistant.page.turn_view import BUTTON
 from assistant.page.words import PageWords, words_for
-from assistant.turn import LOCAL_OWNER, Action, Command, Turn
+from assistant.phrases import numbers
+from assistant.turn import LOCAL_OWNER, Action, Turn
 from flux_runtime.interface import MAX_SEED
+from tools import TOOLS
 
 MOST_STEPS = 50
 """The settings slider's end; the model may take more, but nothing gets better."""
 
 PREVIEWS = 4
-"""About as many previews of a picture are asked for, the first at a quarter: each takes the model a decode."""
-
-_COMMAND_ICONS = {"generate": "image-plus", "ask": "message-circle-question", "edit": "wand-sparkles"}
+"""How many previews of a picture are asked for."""
 
 
 @cl.header_auth_callback
@@ -80,9 +80,9 @@ async def leave() -> None:
 
 @cl.on_message
 async def take(message: cl.Message) -> None:
-    pending: tuple[Command, int] | None = cl.user_session.get("pending")
+    pending: tuple[str, int] | None = cl.user_session.get("pending")
     cl.user_session.set("pending", None)
-    command, image = _chosen(message.command), None
+    command, image = message.command, None
     if command is None and pending:
         command, image = pending
     files = [Path(element.path) for element in message.elements or () if element.path]
@@ -94,11 +94,13 @@ async def take(message: cl.Message) -> None:
 async def press(pressed: cl.Action) -> None:
     cl.user_session.set("pending", None)
     action = Action.model_validate(pressed.payload)
-    hints = {"ask": _words().ask_hint, "edit": _words().edit_hint}
-    if action.command in hints and not action.text:
+    command = TOOLS.command(action.command)
+    if command and command.wanting and action.image is not None and not action.text:
         # The button has said what to do with which picture; the next message says the rest.
         cl.user_session.set("pending", (action.command, action.image))
-        await cl.Message(content=hints[action.command].format(n=action.image)).send()
+        language = _words().language
+        wanting = command.wanting.say(language, images=numbers(language, [action.image]))
+        await cl.Message(content=wanting).send()
         return
     await _show(_turn(action.text, action.command, action.image))
 
@@ -122,14 +124,9 @@ def _words() -> PageWords:
     return words_for(getattr(context.session, "language", None))
 
 
-def _chosen(command: str | None) -> Command | None:
-    """What was picked from the slash menu."""
-    return next((each for each in get_args(Command) if each == command), None)
-
-
 def _turn(
     text: str,
-    command: Command | None,
+    command: str | None,
     image: int | None,
     attachments: tuple[bytes, ...] = (),
     key: str | None = None,
@@ -149,7 +146,7 @@ def _turn(
         width=width,
         height=height,
         num_inference_steps=steps,
-        preview_every=max(1, (steps or PREVIEWS) // PREVIEWS),
+        previews=PREVIEWS,
         idempotency_key=key or uuid.uuid4().hex,
         channel="chat",
     )
@@ -174,20 +171,21 @@ async def check_settings(settings: dict) -> None:
 async def _set_up() -> None:
     """The panel and the slash menu, which a resumed conversation has lost and gets again."""
     words = _words()
+    able = (await asyncio.to_thread(service().conversation)).runtime.capabilities
     await context.emitter.set_commands(
         [
             {
-                "id": command,
-                "description": what,
-                "icon": _COMMAND_ICONS[command],
+                "id": command.name,
+                "description": command.menu.say(words.language),
+                "icon": command.icon,
                 "button": False,
                 "persistent": False,
                 "selected": False,
             }
-            for command, what in words.commands.items()
+            for command in TOOLS.usable_commands(able)
+            if command.menu
         ]
     )
-    able = (await asyncio.to_thread(service().conversation)).runtime.capabilities
     sizes = [f"{width}×{height}" for width, height in able.sizes or (able.default_size,)]
     await cl.ChatSettings(
         [

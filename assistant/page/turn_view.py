@@ -16,17 +16,10 @@ from chainlit.step import StepDict
 from assistant.phrases import language_of, say
 from assistant.turn import Action, Reply
 from sessions.records import History, TurnRecord
+from tools import TOOLS
 
 BUTTON = "reply-action"
 """The name under which Chainlit calls back when a button is pressed; its payload is an `Action`."""
-
-_ICONS = {
-    "ask": "message-circle-question",
-    "edit": "wand-sparkles",
-    "vary": "dices",
-    "undo": "undo-2",
-    "redo": "redo-2",
-}
 
 
 def image_address(image: str) -> str:
@@ -101,7 +94,7 @@ def buttons(actions: Sequence[Action], message: str) -> list[Button]:
             name=BUTTON,
             label=action.label,
             payload=action.model_dump(),
-            icon=_ICONS.get(action.command or ""),
+            icon=command.icon if (command := TOOLS.command(action.command)) else None,
         )
         for place, action in enumerate(actions)
     ]

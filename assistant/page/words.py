@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from assistant.phrases import Language
+
 
 class Starter(NamedTuple):
     """A first message to click on. `icon` is a file of public/icons/."""
@@ -19,22 +21,21 @@ class Starter(NamedTuple):
 class PageWords(NamedTuple):
     """One language's words; what stands in braces is filled in."""
 
+    language: Language
     starters: tuple[Starter, ...]
     size: str
     steps: str
     seed: str
     seed_hint: str
     bad_seed: str
-    ask_hint: str
-    edit_hint: str
     thinking: str
     waiting: str
     drawing: str
     failed: str
-    commands: dict[str, str]
 
 
 _ENGLISH = PageWords(
+    language="en",
     starters=(
         Starter("A robot in a greenhouse", "A robot watering plants in a greenhouse, sunny day", "robot.svg"),
         Starter("A cat on Mars", "A cat in a space suit playing guitar on Mars", "mars.svg"),
@@ -48,20 +49,14 @@ _ENGLISH = PageWords(
     seed="Seed (empty: a new one every time)",
     seed_hint="a whole number",
     bad_seed="The seed must be a whole number from 0 to 4294967295; a new one is used until then.",
-    ask_hint="What would you like to know about #{n}?",
-    edit_hint="What should change in #{n}?",
     thinking="Thinking…",
     waiting="Waiting, number {position} in the queue…",
     drawing="Drawing, step {step} of {of}…",
     failed="Something went wrong on this side (reference {reference}). Please try again.",
-    commands={
-        "generate": "Draw a new picture",
-        "ask": "Ask about the current picture",
-        "edit": "Change the current picture",
-    },
 )
 
 _CHINESE = PageWords(
+    language="zh",
     starters=(
         Starter("温室里的机器人", "一个机器人在温室里浇花，晴天", "robot.svg"),
         Starter("火星上的猫", "画一只穿太空服的猫在火星上弹吉他", "mars.svg"),
@@ -73,13 +68,10 @@ _CHINESE = PageWords(
     seed="随机种子（留空：每次换新的）",
     seed_hint="一个整数",
     bad_seed="随机种子必须是 0 到 4294967295 的整数；在那之前每次使用新的种子。",
-    ask_hint="想知道 #{n} 的什么？",
-    edit_hint="#{n} 要改什么？",
     thinking="正在思考……",
     waiting="排队中，第 {position} 位……",
     drawing="正在画，第 {step}/{of} 步……",
     failed="这边出了问题，这一轮没有完成（编号 {reference}）。请再试一次。",
-    commands={"generate": "画一幅新画", "ask": "就当前的画提问", "edit": "修改当前的画"},
 )
 
 

@@ -1,47 +1,42 @@
-"""Slash commands and buttons: what they ask for is done as it stands, without the planner."""
+"""Slash commands and buttons: what they ask for is done as it stands, without the planner.
+
+Which commands there are, and what each makes of words and images, the tools declare.
+"""
 
 from __future__ import annotations
 
 import re
 
-from assistant.phrases import numbers, say
+from pydantic import ValidationError
+
+from assistant.phrases import listed, numbers, say
 from assistant.planning.message import Message
 from assistant.planning.plan import Plan, Step, plan_of
-from assistant.planning.source_resolution import Album, Question, resolve
-from assistant.turn import Command
-from sessions.records import ImageRecord
-from tools.undo import REDO
+from assistant.planning.source_resolution import Album, Question, numbers_in, resolve
+from flux_runtime.interface import Capabilities
+from tools.contract import Asked, Command, Tool
+from tools.toolbox import Toolbox, slash
+from tools.wording import Wording
 
-_COMMANDS: dict[str, Command] = {
-    **dict.fromkeys(("generate", "画"), "generate"),
-    **dict.fromkeys(("ask", "问"), "ask"),
-    **dict.fromkeys(("edit", "改"), "edit"),
-    **dict.fromkeys(("vary", "再画"), "vary"),
-    **dict.fromkeys(("undo", "撤销"), "undo"),
-    **dict.fromkeys(("redo", "重做"), "redo"),
-}
-#: "/ask what is it", "/画一只猫": a Chinese command needs no space after it.
-_SLASH = re.compile(r"/(?:([a-z]+)(?![^\s])|(再画|撤销|重做|画|问|改))\s*", re.IGNORECASE)
+LONGEST_SHOWN = 40
+"""Characters of a command that does not exist which are said again."""
+
 #: The images a command begins with: "#2", "#1, #3".
 _LEADING_NUMBERS = re.compile(r"(?:#\s*\d+[\s,、]*)+")
 
 
-def explicit_plan(message: Message, album: Album) -> Plan | None:
+def explicit_plan(message: Message, album: Album, able: Capabilities, tools: Toolbox) -> Plan | None:
     """The plan of a button or slash command; None if the message is neither."""
-    command, text = message.command, message.text
+    command, text = tools.command(message.command), message.text
     if text.startswith("/"):
-        slash = _SLASH.match(text)
-        name = (slash[1] or slash[2]).lower() if slash else ""
-        if not slash or name not in _COMMANDS:
-            return ask_back(say(message.language, "unknown_command", command=text.split()[0]))
-        command, text = _COMMANDS[name], text[slash.end() :]
-    if command is None:
-        return None
-    if command in ("undo", "redo"):
-        return plan_of((Step(tool="undo", text=REDO if command == "redo" else ""),))
-    if command == "generate":
-        return plan_of((Step(tool="generate", text=text),)) if text else _ask(message, "what_to_draw")
-    return _about_images(command, text, message, album)
+        typed = _slash(tools).match(text)
+        command = tools.typed(typed[1] or typed[2]) if typed else None
+        if not typed or not command:
+            return _unknown(text.split()[0], message, tools)
+        text = text[typed.end() :]
+    elif message.command and not command:
+        return _unknown(f"/{message.command}", message, tools)
+    return _plan_of(command, text, message, album, able, tools) if command else None
 
 
 def ask_back(question: str | Question) -> Plan:
@@ -51,34 +46,48 @@ def ask_back(question: str | Question) -> Plan:
     return Plan(tool="clarify", clarify=question.text, candidates=question.candidates)
 
 
-def _about_images(command: Command, text: str, message: Message, album: Album) -> Plan:
-    leading = _LEADING_NUMBERS.match(text)
-    sources = resolve(leading[0] if leading else "last", album, message.language)
-    if isinstance(sources, Question):
-        return ask_back(sources)
-    if command == "vary":
-        return _vary(sources[0], message, album)
-    words = text[leading.end() :] if leading else text
-    if not words:
-        phrase = "what_to_ask" if command == "ask" else "what_to_change"
-        return _ask(message, phrase, images=numbers(message.language, sources))
-    if command == "ask":
-        return plan_of((Step(tool="ask", sources=sources, text=words),))
-    return plan_of((Step(tool="edit", sources=sources, text=words, region=message.region),))
+def _slash(tools: Toolbox) -> re.Pattern[str]:
+    """ "/ask what is it", "/画一只猫": a Chinese command needs no space after it."""
+    chinese = sorted((re.escape(command.chinese) for command in tools.commands), key=len, reverse=True)
+    return re.compile(rf"/(?:([a-z_]+)(?![^\s])|({'|'.join(chinese)}))\s*", re.IGNORECASE)
 
 
-def _vary(n: int, message: Message, album: Album) -> Plan:
-    """The same words with another seed: the prompt of a drawing, or an edit's instruction to its source."""
-    image: ImageRecord | None = next((each for each in album.images if each.n == n), None)
-    if image is None or image.op == "upload":
-        return _ask(message, "cannot_vary", n=n)
-    if image.op in ("generate", "variation"):
-        step = Step(tool="generate", sources=(n,), text=image.prompt_used)
-    else:
-        sources = tuple(parent.n for parent in image.parents)
-        step = Step(tool="edit", sources=sources, text=image.prompt_used, region=image.region)
-    return Plan(tool=step.tool, steps=(step,), vary=True)
+def _unknown(typed: str, message: Message, tools: Toolbox) -> Plan:
+    commands = listed(message.language, [slash(command, message.language) for command in tools.commands])
+    shown = typed[:LONGEST_SHOWN]
+    return ask_back(say(message.language, "unknown_command", command=shown, commands=commands))
 
 
-def _ask(message: Message, phrase: str, **values: object) -> Plan:
-    return ask_back(say(message.language, phrase, **values))
+def _plan_of(
+    command: Command, text: str, message: Message, album: Album, able: Capabilities, tools: Toolbox
+) -> Plan:
+    """What a command comes to. The images are settled before the words are missed."""
+    asked = Asked(text, region=message.region)
+    if command.about_image:
+        leading = _LEADING_NUMBERS.match(text)
+        images = resolve(leading[0] if leading else "last", album, message.language)
+        if isinstance(images, Question):
+            return ask_back(images)
+        records = {image.n: image for image in album.images}
+        stored = tuple(records[n] for n in images if n in records)
+        words = text[leading.end() :] if leading else text
+        asked = Asked(words, images, stored, message.region)
+    try:
+        read = command.read(asked) if asked.words or not command.wanting else command.wanting
+    except ValidationError:  # words that the tool cannot take
+        return ask_back(say(message.language, "what_to_do"))
+    tool = tools.of_command(command) if isinstance(read, Wording) else tools.of_arguments(read)
+    lacking = _lacking(tool, able, message)
+    if lacking:
+        return lacking
+    if isinstance(read, Wording):
+        return ask_back(read.say(message.language, images=numbers(message.language, asked.images)))
+    # A command names its images by number, and knows better than what came with the message.
+    sources = tuple(n for name in read.image_names for n in numbers_in(name))
+    return plan_of((Step(tool=tool.step, sources=sources, arguments=read),))
+
+
+def _lacking(tool: Tool, able: Capabilities, message: Message) -> Plan | None:
+    """The plan that says why the model cannot do it; None if it can."""
+    why = tool.lacks(able)
+    return ask_back(why.say(message.language, model=able.model)) if why else None

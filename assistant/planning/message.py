@@ -1,4 +1,4 @@
-"""A message as planning sees it: screened words, their language, and what was asked for explicitly."""
+"""A message as planning sees it: screened words, their language, explicit wishes, what was said before."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assistant.phrases import Language
-from assistant.turn import Command, Reply, Turn
-from flux_runtime.interface import Box
+from assistant.turn import Reply, Turn
+from flux_runtime.interface import Box, Exchange
 from sessions.records import TurnRecord
 
 
@@ -17,7 +17,7 @@ class OpenQuestion:
 
     text: str
     candidates: tuple[int, ...]
-    command: Command | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,23 @@ class Message:
 
     text: str
     language: Language
-    command: Command | None = None
+    command: str | None = None
     region: Box | None = None
     open_question: OpenQuestion | None = None
+    history: tuple[Exchange, ...] = ()
+    """What was said before in this conversation, the latest last."""
 
 
-def message_of(turn: Turn, text: str, language: Language, before: TurnRecord | None) -> Message:
-    """The message of a turn whose words, made plain, are `text`; `before` is the turn just before it."""
-    return Message(text, language, turn.command, turn.region, _open_question(before))
+def message_of(turn: Turn, text: str, language: Language, before: Iterable[TurnRecord]) -> Message:
+    """The message of a turn whose words, made plain, are `text`; `before` are earlier turns, in order."""
+    replies = [(record.text, Reply.read(record.reply) if record.reply else None) for record in before]
+    last = replies[-1][1] if replies else None
+    history = tuple(Exchange(said=said, replied=reply.text) for said, reply in replies if reply)
+    return Message(text, language, turn.command, turn.region, _open_question(last), history)
 
 
-def _open_question(before: TurnRecord | None) -> OpenQuestion | None:
-    """What the buttons under that turn's reply would send, if it asked which image is meant."""
-    reply = Reply.read(before.reply) if before and before.reply else None
+def _open_question(reply: Reply | None) -> OpenQuestion | None:
+    """What the buttons under that reply would send, if it asked which image is meant."""
     if reply is None or not reply.candidates or not reply.actions:
         return None
     button = reply.actions[0]

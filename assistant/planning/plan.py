@@ -1,38 +1,79 @@
-"""What a turn is going to do, as data: steps whose source images are numbers, or one question back."""
+"""What a turn is going to do, as data: steps with their tools' own arguments, or one question back."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationInfo, field_validator
 
 from flux_runtime.interface import Box
-from tools.contract import StepName
+from tools.contract import ToolArguments
+from tools.toolbox import Toolbox
 
-PlanTool = Literal["generate", "ask", "edit", "undo", "chat", "clarify", "refuse", "plan"]
-"""What a turn comes to: one step's tool, "plan" for several steps, or one of three ways of only talking."""
+PlanTool = str
+"""What a turn comes to: the step's name of one tool (such as "generate"), "plan" for several steps, or one of
+three ways of only talking: "chat", "clarify" and "refuse"."""
 
 Source = int | str
 """The number of an image, or "$1" for the result of step 1."""
 
 
-class Step(BaseModel):
-    """One step: a prompt, a question or an instruction in `text`, about `sources` (the first is changed)."""
+class ToldStep(BaseModel):
+    """A step as people and scripts read it: a prompt, a question or an instruction in `text`, about `sources`
+    (the first is changed)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    tool: StepName
+    tool: str
     sources: tuple[Source, ...] = ()
     text: str = ""
     region: Box | None = None
+
+
+class Step(BaseModel):
+    """One step of a plan: what a tool is given, and the images that its arguments name.
+
+    `tool` is what people call what the tool does; it says how stored arguments are read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tool: str
+    sources: tuple[Source, ...] = ()
+    arguments: SerializeAsAny[ToolArguments]
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _of_the_tool(cls, given: Any, info: ValidationInfo) -> Any:
+        if isinstance(given, ToolArguments):
+            return given
+        tools = info.context
+        if not isinstance(tools, Toolbox):
+            raise ValueError("arguments that were stored are read with a toolbox")
+        try:
+            tool = tools.of_step(info.data.get("tool", ""))
+        except LookupError:
+            raise ValueError("there is no such tool") from None
+        return tool.arguments.model_validate(given)
+
+    @property
+    def text(self) -> str:
+        return self.arguments.words
+
+    @property
+    def region(self) -> Box | None:
+        return self.arguments.box
+
+    def told(self) -> ToldStep:
+        """The step without what only its tool needs."""
+        return ToldStep(tool=self.tool, sources=self.sources, text=self.text, region=self.region)
 
 
 class Plan(BaseModel):
     """Steps to run in order, or words to say instead.
 
     `clarify` is the question to the person, `candidates` the images to choose between; `chat` is what is
-    said when there is nothing to do; `left_out` are words of the person that the model does not know. With
-    `vary` the one step makes again what is there already, which takes a seed that was not used for it.
+    said when there is nothing to do; `left_out` are words of the person that the model does not know.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,11 +84,24 @@ class Plan(BaseModel):
     chat: str | None = None
     candidates: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
-    vary: bool = False
+
+    @classmethod
+    def read(cls, stored: object, tools: Toolbox) -> Self:
+        """A plan that was dumped as JSON.
+
+        Raises:
+            ValidationError: it is none, or another version's, or of tools that are not there.
+        """
+        return cls.model_validate(stored, context=tools)
+
+    def told(self) -> tuple[ToldStep, ...]:
+        """The steps as people and scripts read them."""
+        return tuple(step.told() for step in self.steps)
 
     def as_json(self) -> dict[str, Any]:
         """The plan as scripts read it."""
-        return self.model_dump(mode="json", include={"tool", "steps", "clarify"})
+        steps = [step.model_dump(mode="json") for step in self.told()]
+        return {"tool": self.tool, "steps": steps, "clarify": self.clarify}
 
 
 def plan_of(steps: tuple[Step, ...], left_out: tuple[str, ...] = ()) -> Plan:

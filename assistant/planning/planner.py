@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -16,14 +17,24 @@ from assistant.phrases import Language, group_label, language_of, listed, number
 from assistant.planning.commands import ask_back, explicit_plan
 from assistant.planning.message import Message
 from assistant.planning.plan import Plan, Source, Step, plan_of
-from assistant.planning.source_resolution import Album, Question, names_current, resolve, unknown_number
-from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall, Vocabulary
+from assistant.planning.source_resolution import (
+    LONGEST_NUMBER,
+    Album,
+    Question,
+    names_current,
+    numbers_in,
+    resolve,
+    unknown_number,
+)
+from assistant.planning.spoken import is_sayable, spoken
+from assistant.planning.view import short_captions, shown_images
+from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall, ToolSchema, Vocabulary
 from tools import TOOLS
 from tools.contract import Tool, ToolArguments
+from tools.toolbox import Toolbox, slash
 
 MAX_PLAN_STEPS = 8
 
-_TOOLS = {tool.name: tool for tool in TOOLS}
 _CLARIFY = "clarify"
 _NOTHING_SPECIAL = {"unclear", "unknown"}
 _WHO = "characters"
@@ -41,12 +52,18 @@ class Clarify(ToolArguments):
     )
 
 
-SCHEMAS = (*(tool.schema for tool in TOOLS), Clarify.schema_for_planner(_CLARIFY))
-"""Everything the planner may call."""
+def schemas(tools: Sequence[Tool[Any]]) -> tuple[ToolSchema, ...]:
+    """Everything the planner may call: these tools, or asking back."""
+    return (*(tool.schema for tool in tools), Clarify.schema_for_planner(_CLARIFY))
 
 
 def make_plan(
-    message: Message, album: Album, runtime: Runtime, *, cancel: threading.Event | None = None
+    message: Message,
+    album: Album,
+    runtime: Runtime,
+    tools: Toolbox = TOOLS,
+    *,
+    cancel: threading.Event | None = None,
 ) -> Plan:
     """What the message asks for.
 
@@ -54,112 +71,157 @@ def make_plan(
         FluxRuntimeError: the model could not plan, or `cancel` was set.
     """
     message, album = _with_chosen_image(message, album)
-    explicit = explicit_plan(message, album)
+    able, language = runtime.capabilities, message.language
+    explicit = explicit_plan(message, album, able, tools)
     if explicit:
         return explicit
     if not message.text:
-        images = numbers(message.language, album.attached)
-        return Plan(tool="chat", chat=say(message.language, "got_images", images=images))
+        images = numbers(language, album.attached)
+        return Plan(tool="chat", chat=say(language, "got_images", images=images))
     missing = next((n for n in _written_numbers(message, album) if n not in album.numbers), None)
     if missing is not None:
-        return ask_back(unknown_number(missing, album, message.language))
-    capabilities = runtime.capabilities
-    if not capabilities.plan:
-        return ask_back(say(message.language, "no_planner", model=capabilities.model))
-    request = PlanRequest(message=message.text, images=album.numbers, attached=album.attached, tools=SCHEMAS)
+        return ask_back(unknown_number(missing, album, language))
+    if not able.plan:
+        usable = [slash(command, language) for command in tools.usable_commands(able) if command.menu]
+        commands = listed(language, usable, choice=True)
+        return ask_back(say(language, "no_planner", model=able.model, commands=commands))
+    message = replace(message, text=spoken(message.text))
+    if not message.text:
+        return ask_back(say(language, "what_to_do"))
+    offered = tools.offered(able)
+    shown = shown_images(message.text, album, able.planner_images)
+    request = PlanRequest(
+        message=message.text,
+        images=shown,
+        attached=album.attached,
+        captions=short_captions(album, shown),
+        history=message.history,
+        tools=schemas(offered),
+    )
     result = runtime.plan(request, cancel=cancel)
-    vocabulary = capabilities.vocabulary if isinstance(capabilities.vocabulary, Vocabulary) else None
-    return _checked(result, message, album, vocabulary)
+    vocabulary = able.vocabulary if isinstance(able.vocabulary, Vocabulary) else None
+    return _checked(result, message, album, vocabulary, offered)
 
 
-def _written_numbers(message: Message, album: Album) -> list[int]:
+def _written_numbers(message: Message, album: Album) -> tuple[int, ...]:
     """Every `#n` that the person wrote out; none where the images were chosen already, which is stronger."""
-    return [] if album.attached else [int(n) for n in re.findall(r"#\s*(\d{1,6})", message.text)]
+    return () if album.attached else numbers_in(message.text)
 
 
 def _with_chosen_image(message: Message, album: Album) -> tuple[Message, Album]:
     """A bare number after "which one do you mean?" is an answer: the earlier message, about that image."""
-    number = re.fullmatch(r"#?\s*(\d{1,6})[.!。]?", message.text)
+    number = re.fullmatch(r"#?\s*(\d+)[.!。]?", message.text)
     asked = message.open_question
     if not number or not asked or message.command not in (None, asked.command):
         return message, album
-    if int(number[1]) not in asked.candidates:
+    n = int(number[1][:LONGEST_NUMBER])
+    if n not in asked.candidates:
         return message, album
-    message = replace(message, text=asked.text, command=asked.command)
-    return message, replace(album, attached=(int(number[1]),))
+    return replace(message, text=asked.text, command=asked.command), replace(album, attached=(n,))
 
 
-def _checked(result: PlanResult, message: Message, album: Album, vocabulary: Vocabulary | None) -> Plan:
+def _checked(
+    result: PlanResult,
+    message: Message,
+    album: Album,
+    vocabulary: Vocabulary | None,
+    offered: Sequence[Tool[Any]],
+) -> Plan:
     """The plan in what the model said."""
     unknown = vocabulary.unknown(message.text) if vocabulary else ()
     unclear = ask_back(_what_is_unknown(unknown, vocabulary, message.language))
     if not result.calls:
         # A call that could not be read is no chat reply.
-        readable = result.text and "<tool_call" not in result.raw
+        readable = is_sayable(result.text) and "<tool_call" not in result.raw
         return Plan(tool="chat", chat=result.text) if readable else unclear
     if any(call.name == _CLARIFY for call in result.calls):
-        return ask_back(_about(result.calls, message.language)) if not unknown else unclear
-    read = _read_calls(result.calls)
+        return ask_back(_about(result.calls, message)) if not unknown else unclear
+    read = _read_calls(result.calls, offered)
     if read is None:
         return unclear
-    draws_anew = read[0][0].step == "generate"
+    first, given = read[0]
+    draws_anew = first.effect == "image" and not given.image_names
     if unknown and draws_anew and vocabulary and not vocabulary.mentions(message.text, _WHO):
         return unclear  # what cannot be drawn is the very thing that was asked for
     written = _written_numbers(message, album)
     steps: list[Step] = []
+    effects: list[str] = []
     for tool, arguments in read:
-        name = arguments.source
-        if len(written) == 1 and len(read) == 1 and name is not None:
-            name = f"#{written[0]}"  # a number that was written out is not left to the planner
-        sources = _sources(name, steps, album, message.language, vocabulary)
+        names = arguments.image_names
+        if len(written) == 1 and len(read) == 1 and len(names) == 1:
+            names = (f"#{written[0]}",)  # a number that was written out is not left to the planner
+        sources = _sources(names, effects, album, message.language, vocabulary)
         if isinstance(sources, Question):
             return ask_back(sources)
-        region = message.region if tool.step == "edit" else None
-        steps.append(Step(tool=tool.step, sources=sources, text=arguments.words, region=region))
-    draws = any(step.tool in ("generate", "edit") for step in steps)
-    return plan_of(tuple(steps), left_out=unknown if draws else ())
+        given = arguments.within(message.region) if message.region else arguments
+        steps.append(Step(tool=tool.step, sources=sources, arguments=given))
+        effects.append(tool.effect)
+    return plan_of(tuple(steps), left_out=unknown if "image" in effects else ())
 
 
-def _read_calls(calls: Sequence[ToolCall]) -> list[tuple[Tool, ToolArguments]] | None:
+def _read_calls(
+    calls: Sequence[ToolCall], offered: Sequence[Tool[Any]]
+) -> list[tuple[Tool[Any], ToolArguments]] | None:
     """Every call with its arguments, or None if one is not what it should be."""
     if len(calls) > MAX_PLAN_STEPS:
         return None
-    try:
-        return [
-            (_TOOLS[call.name], _TOOLS[call.name].arguments.model_validate(call.arguments)) for call in calls
-        ]
-    except (KeyError, ValidationError):
-        return None
+    named = {tool.name: tool for tool in offered}
+    read = []
+    for call in calls:
+        tool = named.get(call.name)
+        if tool is None or not call.arguments.keys() <= tool.schema.parameters["properties"].keys():
+            return None
+        try:
+            read.append((tool, tool.arguments.model_validate(call.arguments)))
+        except ValidationError:
+            return None
+    return read
 
 
 def _sources(
-    name: str | None,
-    before: list[Step],
+    names: tuple[str, ...],
+    effects: Sequence[str],
     album: Album,
     language: Language,
     vocabulary: Vocabulary | None,
 ) -> tuple[Source, ...] | Question:
-    """The images that a step means, which may be what a step before it makes."""
-    if name is None:
-        return ()
-    made = [f"${n}" for n, step in enumerate(before, start=1) if step.tool in ("generate", "edit")]
+    """The images that a step's names mean, each once; `effects` are those of the steps before it."""
+    found: list[Source] = []
+    for name in names:
+        sources = _source(name, effects, album, language, vocabulary)
+        if isinstance(sources, Question):
+            return sources
+        found += [source for source in sources if source not in found]
+    return tuple(found)
+
+
+def _source(
+    name: str,
+    effects: Sequence[str],
+    album: Album,
+    language: Language,
+    vocabulary: Vocabulary | None,
+) -> tuple[Source, ...] | Question:
+    """The images of one name, which may be what a step before makes."""
+    made = [f"${n}" for n, effect in enumerate(effects, start=1) if effect == "image"]
     if _STEP_RESULT.fullmatch(name.strip()):
         return (name.strip(),) if name.strip() in made else Question(say(language, "what_to_do"))
-    moved = [step.tool for step in before if step.tool != "ask"]
+    moved = [effect for effect in effects if effect != "words"]
     if moved and names_current(name):
-        if moved[-1] != "undo":
+        if moved[-1] == "image":
             return (made[-1],)
         if not album.attached:  # what an undo will make current is not known before it is done
             return Question(say(language, "what_to_do"))
     return resolve(name, album, language, vocabulary)
 
 
-def _about(calls: Sequence[ToolCall], language: Language) -> str:
-    """The question for a call of `clarify`."""
+def _about(calls: Sequence[ToolCall], message: Message) -> str:
+    """The question for a call of `clarify`. Only words that the person wrote are said to be unclear."""
     about = next((call.arguments.get("about") for call in calls if call.name == _CLARIFY), None)
-    if isinstance(about, str) and about.strip() and about.strip().lower() not in _NOTHING_SPECIAL:
-        return say(language, "not_sure", about=about.strip())
-    return say(language, "what_to_do")
+    about = about.strip() if isinstance(about, str) else ""
+    if about and about.lower() not in _NOTHING_SPECIAL and about.lower() in message.text.lower():
+        return say(message.language, "not_sure", about=about)
+    return say(message.language, "what_to_do")
 
 
 def _what_is_unknown(unknown: tuple[str, ...], vocabulary: Vocabulary | None, language: Language) -> str:

@@ -16,6 +16,12 @@ from sessions.records import ImageRecord
 CAPTION_LENGTH = 40
 """Characters of a caption shown beside a number."""
 
+LONGEST_NUMBER = 30
+"""Digits of an image's number that are read and said again; no image has nearly as many."""
+
+#: "#2", "picture 2", "图2"
+_NUMBERED = re.compile(r"(?:#|\bimage|\bpicture|\bpic|图片?)\s*(\d+)")
+
 #: What a planner may say for the current image, besides words that tell no image from another.
 _CURRENT = {"", "last", "latest", "current", "it", "this", "that", "this one", "the last one"}
 _ORDINALS = {
@@ -70,7 +76,7 @@ def resolve(
     name = name.strip().lower()
     if not album.numbers:
         return Question(say(language, "no_image_yet"))
-    named = tuple(int(n) for n in re.findall(r"#\s*(\d+)", name)) or _bare_number(name)
+    named = numbers_in(name) or _bare_number(name)
     if named:
         missing = next((n for n in named if n not in album.numbers), None)
         return named if missing is None else unknown_number(missing, album, language)
@@ -91,6 +97,21 @@ def resolve(
     return which_image(tuple(image.n for image in best) or album.numbers, album, language)
 
 
+def numbers_in(text: str) -> tuple[int, ...]:
+    """Every `#n` of a text, in order. Of an endless number, what comes first tells enough."""
+    return tuple(int(digits[:LONGEST_NUMBER]) for digits in re.findall(r"#\s*(\d+)", text))
+
+
+def mentioned(text: str, album: Album) -> tuple[int, ...]:
+    """The images of the album that words may mean by number or by place ("picture 2", "第二张")."""
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    places = [_ORDINALS[word] for word in words if word in _ORDINALS]
+    places += [_chinese_place(found) for found in _CHINESE_ORDINAL.finditer(text)]
+    by_number = [int(digits[:LONGEST_NUMBER]) for digits in _NUMBERED.findall(text.lower())]
+    by_place = [album.numbers[place - 1] for place in places if 1 <= place <= len(album.numbers)]
+    return tuple(n for n in (*by_number, *by_place) if n in album.numbers)
+
+
 def names_current(name: str) -> bool:
     """Whether a planner that says this means the current image, or what an earlier step of its plan made."""
     return name.strip().lower() in _CURRENT or not _words(name)
@@ -104,21 +125,25 @@ def which_image(candidates: tuple[int, ...], album: Album, language: Language) -
 
 
 def _bare_number(name: str) -> tuple[int, ...]:
-    found = re.fullmatch(r"(?:image|picture|图)?\s*(\d{1,6})", name)
-    return (int(found[1]),) if found else ()
+    found = re.fullmatch(r"(?:image|picture|图)?\s*(\d+)", name)
+    return (int(found[1][:LONGEST_NUMBER]),) if found else ()
 
 
 def _split_ordinal(name: str) -> tuple[int | None, str]:
     """ "the second cat" -> (2, "the cat")"""
     chinese = _CHINESE_ORDINAL.search(name)
     if chinese:
-        n = int(chinese[1]) if chinese[1] else _chinese_number(chinese[2])
-        return n, name.replace(chinese[0], "")
+        return _chinese_place(chinese), name.replace(chinese[0], "")
     words = name.split()
     ordinal = next((word for word in words if word in _ORDINALS), None)
     if ordinal is None:
         return None, name
     return _ORDINALS[ordinal], " ".join(word for word in words if word != ordinal)
+
+
+def _chinese_place(ordinal: re.Match[str]) -> int:
+    digits, numeral = ordinal.groups()
+    return int(digits[:LONGEST_NUMBER]) if digits else _chinese_number(numeral)
 
 
 def _chinese_number(numeral: str) -> int:
