@@ -16,6 +16,7 @@ from flux_runtime.pocket.language import canonical_prompt
 from flux_runtime.pocket.questions import Question, canonical_question
 from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Thing
+from flux_runtime.vocabulary import says
 
 _PLANS = Path(__file__).parent / "plans"
 # A label's name of a tool, where it is not the tool's own.
@@ -74,10 +75,10 @@ def wanted_questions(row: dict[str, Any], language: Language) -> set[str]:
 
 
 def plan_is_right(row: dict[str, Any], result: PlanResult, language: Language) -> bool:
-    """Compare a plan with its label: the tool, which picture, and what is to be drawn, changed or asked."""
+    """Compare a plan with its label: tool, picture, and what is to be drawn, changed, asked or said."""
     tool, names = row["tool"], [call.name for call in result.calls]
     if tool == "chat":
-        return not names and bool(result.text)
+        return not names and any(says(result.text, phrase) for phrase in row["says"])
     if names != [_TOOLS.get(tool, tool)]:
         return False
     arguments = {key: str(value).casefold() for key, value in result.calls[0].arguments.items()}

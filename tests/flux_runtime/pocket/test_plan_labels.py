@@ -32,7 +32,7 @@ def _plan(*calls: ToolCall, text: str = "") -> PlanResult:
 def _right_plan(row: dict[str, Any], language: Language) -> PlanResult:
     tool = row["tool"]
     if tool == "chat":
-        return _plan(text="hello!")
+        return _plan(text=f"{row['says'][0]}!")
     arguments: dict[str, Any] = {}
     if tool == "generate":
         arguments = {"prompt": canonical_prompt(wanted_scene(row))}
@@ -90,6 +90,21 @@ def test_the_labels_own_plan_is_right_and_another_labels_is_not(language: Langua
         if row["tool"] not in ("chat", "clarify", "undo"):
             assert len({repr(plan) for plan in right}) <= 2, row  # `last` and its number are the same picture
         assert len(right) < 0.3 * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("message", "reply", "right"),
+    [
+        ("well hello my little painter", "hello! tell me what to draw.", True),
+        ("well hello my little painter", "goodbye, and come back soon!", False),
+        ("heading out now, until the weekend", "hello! tell me what to draw.", False),
+        ("so whose invention are you", "i am pocket, a very small FLUX model.", True),
+        ("so whose invention are you", "<tool", False),
+    ],
+)
+def test_a_chat_reply_is_right_by_what_it_says(message: str, reply: str, right: bool) -> None:
+    row = next(row for row in labelled_messages("en") if row["say"] == message)
+    assert plan_is_right(row, _plan(text=reply), "en") is right
 
 
 def test_another_picture_or_a_second_call_is_wrong() -> None:
