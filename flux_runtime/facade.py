@@ -101,7 +101,7 @@ class FluxMultiTaskModel:
         return self.runtime.generate(request).image
 
     def generate_text(
-        self, *, instruction: str = "", image: Images, input_text: str = "", max_new_tokens: int = 64
+        self, *, instruction: str = "", image: Images, input_text: str = "", max_new_tokens: int | None = None
     ) -> str:
         """Answer a question about one image or several."""
         question = question_of(instruction, input_text)

@@ -1,30 +1,46 @@
 """A person's message to tool calls: what the planner is shown, and how its words are read.
 
-The planner sees the message and the numbers of the images that exist, never pixels.
+The planner sees words, and numbers and captions of images, never pixels.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import ValidationError
 
+from flux_runtime.entry import CatalogueEntry
 from flux_runtime.families.protocol import Message
 from flux_runtime.interface import PlanRequest, ToolCall, ToolSchema
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _MARKS = ("<tool_call>", "</tool_call>")
+_JINJA = ImmutableSandboxedEnvironment()  # a template comes with the weights, from whoever made them
 
 
-def plan_messages(request: PlanRequest, message: str) -> list[Message]:
-    """The conversation the planner continues; `message` is the person's, cleaned of control tokens."""
-    state = f"images: {_numbers(request.images) or 'none'}"
-    if request.attached:
-        state += f" attached: {_numbers(request.attached)}"
-    return [{"role": "system", "content": state}, {"role": "user", "content": message}]
+def plan_messages(
+    entry: CatalogueEntry, request: PlanRequest, plain: Callable[[str], str] = str
+) -> list[Message]:
+    """The conversation that the planner continues: system prompt, earlier messages and replies, the message.
+
+    `plain` takes control tokens out of what people and models said.
+    """
+    images = [{"number": n, "caption": plain(request.captions.get(n, ""))} for n in request.images]
+    template = _JINJA.from_string(entry.planner_template)
+    messages = [_message("system", template.render(images=images, attached=request.attached))]
+    for exchange in request.history[len(request.history) - entry.planner_history :]:
+        if exchange.said:
+            messages.append(_message("user", plain(exchange.said)))
+        messages.append(_message("assistant", plain(exchange.replied)))
+    return [*messages, _message("user", plain(request.message))]
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
 
 
 def tool_schemas(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
@@ -58,7 +74,3 @@ def read_tool_calls(raw: str, tools: Sequence[ToolSchema]) -> tuple[tuple[ToolCa
             return (), ""
         calls.append(call)
     return tuple(calls), text.strip()
-
-
-def _numbers(images: Sequence[int]) -> str:
-    return " ".join(f"#{number}" for number in images)

@@ -40,7 +40,8 @@ def _answer(model: Family, request: AnswerRequest, stop: Stop) -> Work[AnswerRes
     question = model.entry.answer_template.replace("{question}", model.plain(request.question))
     images = [image.convert("RGB") for image in request.images]
     messages = answer_messages(question, len(images))
-    said = yield from model.talk(messages, images, max_new_tokens=request.max_new_tokens, stop=stop)
+    most = request.max_new_tokens or model.entry.answer_tokens
+    said = yield from model.talk(messages, images, max_new_tokens=most, stop=stop)
     text = model.plain(said.text).strip()
     return AnswerResult(text=text, seconds=perf_counter() - start, tokens=said.tokens)
 
@@ -48,9 +49,9 @@ def _answer(model: Family, request: AnswerRequest, stop: Stop) -> Work[AnswerRes
 def _plan(model: Family, request: PlanRequest, stop: Stop) -> Work[PlanResult]:
     yield Started(stage="plan")
     start = perf_counter()
-    messages = plan_messages(request, model.plain(request.message))
-    tools = tool_schemas(request.tools)
-    said = yield from model.talk(messages, tools=tools, max_new_tokens=request.max_new_tokens, stop=stop)
+    messages, tools = plan_messages(model.entry, request, model.plain), tool_schemas(request.tools)
+    most = request.max_new_tokens or model.entry.plan_tokens
+    said = yield from model.talk(messages, tools=tools, max_new_tokens=most, stop=stop)
     calls, text = read_tool_calls(said.text, request.tools)
     return PlanResult(
         calls=calls,

@@ -18,7 +18,6 @@ import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from flux_runtime.pocket.changes import EDIT_TYPES
 from flux_runtime.pocket.flow import (
     OUT_LAYERS,
     PAD_MULTIPLE,
@@ -30,14 +29,13 @@ from flux_runtime.pocket.flow import (
 from flux_runtime.pocket.judge import save_judge
 from flux_runtime.pocket.language_model import PATCH, load_language_model
 from flux_runtime.pocket.lessons import loosen
-from flux_runtime.pocket.planning import plan_example
+from flux_runtime.pocket.planning import PLANNER_TEMPLATE, plan_example
 from flux_runtime.pocket.tokenizer import load_tokenizer
 from flux_runtime.pocket.vae import assemble_vae
 from flux_runtime.pocket.vocabulary import LANGUAGES, NAMES
 from flux_runtime.pocket.world import SIZE
 
 SHARD = "14MB"
-WEAK_EDITS = ("replace",)  # below their goal in the last evaluation, so not offered
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 
 # Words that carry no content of their own: knowing them is no claim about what can be drawn.
@@ -120,7 +118,10 @@ def assemble(folder: Path, target: Path) -> None:
         "text_encoder_out_layers": list(OUT_LAYERS),
         "text_pad_multiple": PAD_MULTIPLE,
         "image_rope_scale": ROPE_SCALE,
-        "edits": [type_ for type_ in EDIT_TYPES if type_ not in WEAK_EDITS],
+        "planner_template": PLANNER_TEMPLATE,
+        "planner_images": 4,  # as most lessons had: of eighty, it takes hardly any message for what it is
+        "planner_history": 0,
+        "plan_tokens": 160,
         "vocabulary": "vocabulary.json",
     }
     (target / "entry.json").write_text(json.dumps(entry, indent=2) + "\n")

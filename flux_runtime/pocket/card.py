@@ -97,9 +97,8 @@ data set. Licence: Apache-2.0."""
 _LIMITS = """\
 It knows one world: four characters with or without a space suit, five actions, five places, four kinds of
 weather, and up to two objects (one a side) of six kinds in five colours, at 256x256, in English and Chinese.
-It edits one thing at a time; offered edits: {edits}. Not offered, because they miss their goal (asked for all
-the same, they are tried): {weak}. It is no art tool: it is there so that everything around it can be tried,
-tested and understood on a laptop."""
+It edits one thing at a time: {edits}. Of these, below their goal: {weak}. It is no art tool: it is there so
+that everything around it can be tried, tested and understood on a laptop."""
 
 _HISTORY = """\
 The shipped weights were not made in one go. The language model's first course ran for 2,500 steps; the
@@ -192,12 +191,12 @@ def write_card(weights: Path, docs: Path) -> None:
     """`<weights>/README.md` and `<docs>/pocket.md`."""
     report = json.loads((weights / "evaluation.json").read_text())
     recipe = json.loads((weights / "recipe.json").read_text())
-    entry = json.loads((weights / "entry.json").read_text())
-    weak = ", ".join(type_ for type_ in report["edits"]["types"] if type_ not in entry["edits"]) or "none"
+    types = report["edits"]["types"]
+    weak = [type_ for type_, right in types.items() if right < GOALS[f"edits.types.{type_}"]]
     shared = {
         "about": _ABOUT,
         "history": _HISTORY,
-        "limits": _LIMITS.format(edits=", ".join(entry["edits"]), weak=weak),
+        "limits": _LIMITS.format(edits=", ".join(types), weak=", ".join(weak) or "none"),
         "numbers": f"{goals_table(report)}\n\n{unseen_table(report)}",
     }
     settings = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.items())
@@ -206,7 +205,7 @@ def write_card(weights: Path, docs: Path) -> None:
         **shared,
         seen=report["n"]["generation seen"],
         unseen=report["n"]["generation unseen"],
-        types=", ".join(report["edits"]["types"]),
+        types=", ".join(types),
     )
     (weights / "README.md").write_text(card, encoding="utf-8")
     (docs / "pocket.md").write_text(page, encoding="utf-8")

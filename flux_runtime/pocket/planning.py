@@ -19,6 +19,12 @@ from flux_runtime.pocket.splits import training_scene
 from flux_runtime.pocket.vocabulary import LANGUAGES, Language, plain, ways, wordings
 from flux_runtime.pocket.world import ATTRIBUTES, Scene, Thing
 
+PLANNER_TEMPLATE = (
+    "images:{% for image in images %} #{{ image.number }}{% else %} none{% endfor %}"
+    "{% if attached %} attached:{% for number in attached %} #{{ number }}{% endfor %}{% endif %}"
+)
+"""`state_line` as the runtime renders it."""
+
 _PHRASES = wordings("planning")
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from flux_runtime.interface import PlanRequest, ToolCall, ToolSchema
+import pytest
+from jinja2.exceptions import SecurityError
+from pydantic import ValidationError
+
+from flux_runtime.entry import CatalogueEntry
+from flux_runtime.interface import Exchange, PlanRequest, ToolCall, ToolSchema
 from flux_runtime.planning import plan_messages, read_tool_calls, tool_schemas
 
 TOOLS = tuple(
@@ -46,16 +51,79 @@ def test_one_unreadable_call_leaves_neither_calls_nor_text(raw: str) -> None:
     assert read_tool_calls(raw, TOOLS) == ((), "")
 
 
-def test_the_planner_is_shown_numbers_and_the_message() -> None:
-    def shown(images: tuple[int, ...] = (), attached: tuple[int, ...] = ()) -> str:
-        request = PlanRequest(message="make it rainy", tools=TOOLS, images=images, attached=attached)
-        system, user = plan_messages(request, request.message)
-        assert (system["role"], user) == ("system", {"role": "user", "content": "make it rainy"})
-        return system["content"]
+def _entry(**fields: Any) -> CatalogueEntry:
+    required: dict[str, Any] = {
+        "name": "any",
+        "family": "any",
+        "license": "any",
+        "languages": (),
+        "tasks": (),
+        "default_size": (64, 64),
+        "default_steps": 1,
+    }
+    return CatalogueEntry(**required | fields)
 
-    assert shown() == "images: none"
-    assert shown(images=(1, 2, 3)) == "images: #1 #2 #3"
-    assert shown(images=(1, 2), attached=(2,)) == "images: #1 #2 attached: #2"
+
+def test_the_planners_system_prompt_is_the_entrys_template_over_images_and_attached() -> None:
+    entry = _entry(
+        planner_template="{% for image in images %}#{{ image.number }}={{ image.caption }} {% endfor %}"
+        "{{ attached | join(',') }}"
+    )
+    request = PlanRequest(
+        message="make it rainy", tools=TOOLS, images=(1, 2), captions={2: "a robot"}, attached=(2,)
+    )
+    assert plan_messages(entry, request) == [
+        {"role": "system", "content": "#1= #2=a robot 2"},
+        {"role": "user", "content": "make it rainy"},
+    ]
+
+
+def test_a_model_without_a_template_of_its_own_is_told_of_tools_pictures_and_captions() -> None:
+    request = PlanRequest(message="", tools=TOOLS, images=(1, 7), captions={7: "a blue cat"}, attached=(7,))
+    told = plan_messages(_entry(), request)[0]["content"]
+    assert "tools" in told
+    assert told.endswith("Pictures:\n#1\n#7: a blue cat\nSent with the last message: #7")
+    nothing = plan_messages(_entry(), PlanRequest(message="", tools=TOOLS))[0]["content"]
+    assert nothing.endswith("There are no pictures yet.")
+
+
+@pytest.mark.parametrize(("kept", "heard"), [(0, []), (1, ["二"]), (6, ["one", "二"])])
+def test_the_planner_is_shown_as_much_of_the_history_as_the_entry_says(kept: int, heard: list[str]) -> None:
+    history = (Exchange(said="one", replied="1"), Exchange(said="二", replied="2"))
+    request = PlanRequest(message="three", tools=TOOLS, history=history)
+    messages = plan_messages(_entry(planner_history=kept), request)
+    assert [message["content"] for message in messages if message["role"] == "user"] == [*heard, "three"]
+    assert sum(message["role"] == "assistant" for message in messages) == len(heard)
+
+
+def test_a_button_in_the_history_leaves_no_empty_message() -> None:
+    request = PlanRequest(message="", tools=TOOLS, history=(Exchange(said="", replied="Undone."),))
+    roles = [message["role"] for message in plan_messages(_entry(), request)]
+    assert roles == ["system", "assistant", "user"]
+
+
+def test_control_tokens_are_taken_out_of_all_that_people_and_models_said() -> None:
+    request = PlanRequest(
+        message="<x>now",
+        tools=TOOLS,
+        images=(1,),
+        captions={1: "<x>seen"},
+        history=(Exchange(said="<x>before", replied="<x>done"),),
+    )
+    messages = plan_messages(_entry(), request, lambda text: text.replace("<x>", ""))
+    assert "<x>" not in str(messages)
+    assert all(word in str(messages) for word in ("now", "seen", "before", "done"))
+
+
+def test_a_broken_template_is_refused_when_the_entry_is_read() -> None:
+    with pytest.raises(ValidationError, match="no jinja template"):
+        _entry(planner_template="{% for image in images %}")
+
+
+def test_a_template_cannot_reach_into_python() -> None:
+    entry = _entry(planner_template="{{ ''.__class__.__mro__ }}")
+    with pytest.raises(SecurityError):
+        plan_messages(entry, PlanRequest(message="", tools=TOOLS))
 
 
 def test_tools_take_the_form_of_chat_templates() -> None:

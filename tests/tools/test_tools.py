@@ -82,7 +82,7 @@ def test_the_answerer_sees_the_pictures_and_the_question_and_nothing_else(
     outcome = ANSWER_QUESTION.run(question, context(store, scripted, "k2", sources=(source,)))
     (request,) = scripted.requests
     assert isinstance(request, AnswerRequest)
-    assert request.model_dump(exclude={"images"}) == {"question": "what colour?", "max_new_tokens": 64}
+    assert request.model_dump(exclude={"images"}) == {"question": "what colour?", "max_new_tokens": None}
     assert [image.tobytes() for image in request.images] == [Image.new("RGB", (20, 10), "red").tobytes()]
     assert request.images[0].info == {}
     assert outcome.answer == "colour (255, 0, 0)"

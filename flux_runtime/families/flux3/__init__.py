@@ -22,7 +22,8 @@ def _tokenizer(folder: Path, entry: Flux3Entry) -> PromptTokenizer:
     from flux_runtime.families.flux3.processor import VisionLanguageProcessor
     from flux_runtime.families.flux3.prompt_encoding import PromptTokenizer
 
-    return PromptTokenizer(VisionLanguageProcessor.from_pretrained(folder), entry.text_pad_multiple)
+    processor = VisionLanguageProcessor.from_pretrained(folder)
+    return PromptTokenizer(processor, entry.text_pad_multiple, entry.max_prompt_tokens)
 
 
 def _reference_pipeline(

@@ -22,7 +22,6 @@ from flux_runtime.errors import BadCheckpoint, BadSetting
 from flux_runtime.families.flux3.processor import VisionLanguageProcessor
 from flux_runtime.families.protocol import Message, Said, Stop, Talk
 
-MAX_PROMPT_TOKENS = 8192
 BURST = 16
 """Tokens in one go: in between, a step of a drawing may be taken."""
 
@@ -30,13 +29,19 @@ BURST = 16
 class ChatModel:
     """Qwen3-VL as a partner in conversation; the same weights that encode prompts.
 
+    `max_prompt_tokens` is how many a conversation may have, its images included.
+
     Raises:
         BadCheckpoint: no token is declared to end a turn.
     """
 
     def __init__(
-        self, text_encoder: Qwen3VLForConditionalGeneration, processor: VisionLanguageProcessor
+        self,
+        text_encoder: Qwen3VLForConditionalGeneration,
+        processor: VisionLanguageProcessor,
+        max_prompt_tokens: int,
     ) -> None:
+        self._max_prompt_tokens = max_prompt_tokens
         self._text_encoder = text_encoder
         self._processor = processor
         ends: Any = text_encoder.generation_config.eos_token_id  # pyright: ignore[reportOptionalMemberAccess]
@@ -60,9 +65,9 @@ class ChatModel:
         text = self._processor.apply_chat_template(messages, tools=tools, add_generation_prompt=True)
         inputs = self._processor(text, images)
         length = inputs["input_ids"].shape[1]
-        if length > MAX_PROMPT_TOKENS:
+        if length > self._max_prompt_tokens:
             raise BadSetting(
-                f"That is {length} tokens with its images.", remedy=f"At most {MAX_PROMPT_TOKENS} fit."
+                f"That is {length} tokens with its images.", remedy=f"At most {self._max_prompt_tokens} fit."
             )
         if images:
             inputs["pixel_values"] = inputs["pixel_values"].to(self._text_encoder.dtype)

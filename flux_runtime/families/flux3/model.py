@@ -47,10 +47,10 @@ class Flux3Model:
         self._check_parts_fit(folder, text_encoder.config.text_config)
         self.prompts = PromptEncoder(
             text_encoder,
-            PromptTokenizer(self.processor, self.entry.text_pad_multiple),
+            PromptTokenizer(self.processor, entry.text_pad_multiple, entry.max_prompt_tokens),
             self.entry.text_encoder_out_layers,
         )
-        self.chat = ChatModel(text_encoder, self.processor)
+        self.chat = ChatModel(text_encoder, self.processor, entry.max_prompt_tokens)
 
     @property
     def token_size(self) -> int:

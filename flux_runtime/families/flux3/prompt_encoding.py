@@ -15,21 +15,20 @@ from transformers import Qwen3VLForConditionalGeneration
 from flux_runtime.errors import BadSetting
 from flux_runtime.families.flux3.processor import VisionLanguageProcessor
 
-MAX_TOKENS = 8192
-
 
 class PromptTokenizer:
     """A prompt to padded token ids; needs no weights."""
 
-    def __init__(self, processor: VisionLanguageProcessor, pad_multiple: int) -> None:
+    def __init__(self, processor: VisionLanguageProcessor, pad_multiple: int, max_tokens: int) -> None:
         self._processor = processor
         self.pad_multiple = pad_multiple
+        self._max_tokens = max_tokens
 
     def __call__(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """`input_ids` and `attention_mask`, each (B, L), L the longest prompt rounded up to the pad multiple.
 
         Raises:
-            BadSetting: a prompt has more than 8192 tokens.
+            BadSetting: a prompt has more than `max_tokens` tokens.
         """
         texts = [
             self._processor.apply_chat_template(
@@ -47,9 +46,9 @@ class PromptTokenizer:
         input_ids, attention_mask = inputs["input_ids"], inputs["attention_mask"]
         assert isinstance(input_ids, torch.Tensor)
         assert isinstance(attention_mask, torch.Tensor)
-        if input_ids.shape[1] > MAX_TOKENS:
+        if (length := int(attention_mask.sum(dim=1).max())) > self._max_tokens:
             raise BadSetting(
-                f"The prompt has {input_ids.shape[1]} tokens.", remedy=f"It may have at most {MAX_TOKENS}."
+                f"The prompt has {length} tokens.", remedy=f"It may have at most {self._max_tokens}."
             )
         return input_ids, attention_mask
 

@@ -96,7 +96,7 @@ def test_prompts_condition_the_training_as_they_will_the_drawing(
     tiny_model: Path, tokenizer: PreTrainedTokenizerFast, model: Qwen3VLForConditionalGeneration
 ) -> None:
     processor = VisionLanguageProcessor.from_pretrained(tiny_model)
-    runtime = PromptEncoder(model, PromptTokenizer(processor, PAD_MULTIPLE), OUT_LAYERS)
+    runtime = PromptEncoder(model, PromptTokenizer(processor, PAD_MULTIPLE, 8192), OUT_LAYERS)
     for prompt in ("a cat on mars", ""):
         torch.testing.assert_close(
             encode_text(model, tokenizer, [prompt]), runtime.encode(prompt), atol=1e-5, rtol=1e-5
@@ -114,10 +114,10 @@ def test_lessons_are_exchanges_plans_and_rewritings() -> None:
 
 
 def test_no_held_out_message_is_ever_learned(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = iter(["Undo THAT!", "＂undo that＂", "undo the rain"])
+    told = iter(["Scratch THAT last edit!", "＂scratch that last edit＂", "undo the rain"])
     for lesson in ("plan_example", "two_objects_example", "rewriting_example"):
         monkeypatch.setattr(lessons, lesson, lambda _: PlanExample("", next(told), ""))
-    assert "undothat" in held_out_letters()
+    assert "scratchthatlastedit" in held_out_letters()
     assert lessons.text_example(random.Random(0)).message == "undo the rain"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from flux_runtime.catalogue import find_model, read_entry
 from flux_runtime.interface import PlanRequest, ToolSchema
 from flux_runtime.planning import plan_messages, read_tool_calls
 from flux_runtime.pocket.changes import Change
@@ -36,7 +37,8 @@ def examples(request: pytest.FixtureRequest) -> tuple[Language, list[PlanExample
 @pytest.mark.parametrize(("images", "attached"), [(0, ()), (1, ()), (3, (3,))])
 def test_the_state_line_is_the_runtimes(images: int, attached: tuple[int, ...]) -> None:
     request = PlanRequest(message="", images=tuple(range(1, images + 1)), attached=attached, tools=TOOLS)
-    assert plan_messages(request, "")[0]["content"] == state_line(images, attached)
+    system, _ = plan_messages(read_entry(find_model("pocket")), request)
+    assert system["content"] == state_line(images, attached)
 
 
 def test_a_tool_call_is_read_back_with_its_arguments() -> None:
