@@ -30,6 +30,9 @@ DOUBTFUL_SECONDS = 60.0
 """What was sent so long before a tab came back may have been lost: a dead connection is noticed after the 45
 seconds of Socket.IO's ping."""
 
+BUTTONED_TURNS = 10
+"""How many of the last turns get their buttons in a tab that is opened; older pictures have their numbers."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +74,8 @@ class _Tab:
     """Turns as far as they were."""
     failed: dict[str, StepDict] = field(default_factory=dict)
     """Last words of turns begun here that the store may know no reply of."""
+    opening: bool = False
+    """The conversation is being shown in it for the first time: nothing of it can have been lost."""
     uploading: set[str] = field(default_factory=set)
     """Turns whose uploads the tab shows by itself, because they were sent from it."""
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -92,8 +97,10 @@ class Live:
         if visitor not in connected:
             connected.append(visitor)
         tab = self._tab(visitor)
-        tab.ended = {key: at for key, at in tab.ended.items() if now - at > DOUBTFUL_SECONDS}
-        tab.open.clear()
+        if not tab.opening:
+            tab.ended = {key: at for key, at in tab.ended.items() if now - at > DOUBTFUL_SECONDS}
+            tab.open.clear()
+        tab.opening = False
         if thread in self._under_way:  # Chainlit has just told the tab that nothing runs
             await visitor.emit("task_start", {})
         for message in tab.failed.values():
@@ -110,7 +117,7 @@ class Live:
             self._connected.pop(thread, None)
 
     async def has(self, visitor: Visitor, steps: Iterable[StepDict]) -> None:
-        """The tab is about to be shown these messages of its thread; buttons are put under the last."""
+        """The tab is being opened and will be shown these messages of its thread: add the last buttons."""
         outputs = {step.get("id"): step.get("output") for step in steps}
         history = await self._history(_thread(visitor))
         turns = [
@@ -119,9 +126,11 @@ class Live:
             if turn.reply and outputs.get(turn_view.reply_message(turn.key)) == turn.reply["text"]
         ]
         tab, now = self._tab(visitor), time.monotonic()
+        tab.opening = True
         tab.ended |= {turn.key: now for turn in turns}
-        if turns and (reply := turn_view.stored_reply(turns[-1])):
-            await _send_buttons(visitor, reply, turns[-1].key)
+        for turn in turns[-BUTTONED_TURNS:]:
+            if reply := turn_view.stored_reply(turn):
+                await _send_buttons(visitor, reply, turn.key)
 
     async def begin(self, visitor: Visitor, key: str, under_way: UnderWay, *, uploads: bool) -> None:
         """A turn begins in the visitor's tab."""
@@ -171,9 +180,10 @@ class Live:
                     await each.emit("remove_element", {"id": under_way.preview.get("id")})
                 for picture in shown:
                     await each.emit("element", picture)
-                await each.emit("new_message", last)
+                # The page scrolls to what is new when a message changes, so the message comes last.
                 if not isinstance(reply, str):
                     await _send_buttons(each, reply, key)
+                await each.emit("new_message", last)
                 if thread not in self._under_way:
                     await each.emit("task_end", {})
         if key in self._tab(visitor).uploading:

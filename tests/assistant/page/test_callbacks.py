@@ -23,6 +23,7 @@ from assistant.page.live import Live
 from assistant.service import Service
 from assistant.turn import LOCAL_OWNER, Action
 from flux_runtime.errors import BadCheckpoint
+from flux_runtime.interface import GenerateRequest
 
 if TYPE_CHECKING:
     from ...conftest import ScriptedRuntime
@@ -162,3 +163,18 @@ def test_nobody_is_signed_in_without_a_cookie_that_this_page_gave(
     assert asyncio.run(page.sign_in(Headers({"Cookie": f"access_token={good}"}))) is None
     monkeypatch.setenv("CHAINLIT_AUTH_SECRET", "a" * 64)
     assert asyncio.run(page.sign_in(Headers({"Cookie": f"access_token={good}"}))).identifier == LOCAL_OWNER
+
+
+def test_few_previews_are_asked_for_however_many_steps_there_are(
+    page: ModuleType, scripted: ScriptedRuntime, open_tab: Callable[[], Tab]
+) -> None:
+    async def visit() -> None:
+        tab = open_tab()
+        tab.session.chat_settings = {"steps": 50}
+        tab.enter()
+        await _say(page, "/generate a cat")
+
+    asyncio.run(visit())
+    (request,) = scripted.requests
+    assert isinstance(request, GenerateRequest)
+    assert request.previews == 4

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from assistant.page.history import ChatHistory
 from assistant.page.live import Live
 from assistant.page.shown_turn import ShownTurn
 from assistant.page.words import words_for
 from assistant.service import Service
 from assistant.settings import Settings
-from assistant.turn import Turn
+from assistant.turn import LOCAL_OWNER, Turn
 from flux_runtime.errors import BadCheckpoint
 from flux_runtime.interface import Step
 
@@ -155,6 +156,34 @@ def test_a_tab_that_comes_back_in_the_middle_of_a_turn_sees_how_far_it_is_and_ca
         for each in (tab, reloaded):
             assert each.screen.texts[-1].startswith("Stopped.")
             assert not each.screen.running
+
+    asyncio.run(scene())
+
+
+def test_a_conversation_that_is_opened_again_is_sent_once_and_has_its_last_buttons(
+    live: Live,
+    take: Callable[..., Coroutine[Any, Any, None]],
+    open_tab: OpenTab,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("assistant.page.live.BUTTONED_TURNS", 2)
+    history = ChatHistory(service.store, LOCAL_OWNER)
+
+    async def scene() -> None:
+        here, later = open_tab(), open_tab()
+        await _join(live, here)
+        for key in ("first", "second", "third"):
+            await take(here, key=key)
+        thread = await history.get_thread("one")
+        assert thread
+        await live.has(later.session, thread["steps"])
+        later.screen.take("resume_thread", thread)
+        opened = len(later.screen.events)
+        await _join(live, later)
+        assert later.screen.events[opened:] == []
+        assert later.screen.texts == here.screen.texts
+        assert later.screen.buttons == [label.replace("#1", f"#{n}") for n in (2, 3) for label in BUTTONS]
 
     asyncio.run(scene())
 
