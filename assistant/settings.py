@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     """Where the chat page listens."""
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port."""
+    queue_limit: int = Field(default=32, ge=1, le=1000)
+    """Pictures that may wait for the model; one more is refused. As many questions may be open at once."""
+    drawings_at_once: int = Field(default=4, ge=1, le=64)
+    """Pictures that are drawn at the same time, a step of each in turn; each needs memory of its own."""
+    deadline_seconds: float = Field(default=900.0, gt=0, le=86_400)
+    """Seconds after which a picture, an answer or a plan is given up, its waiting included."""
 
     @model_validator(mode="before")
     @classmethod

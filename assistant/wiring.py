@@ -42,6 +42,12 @@ def build_conversation(
 def build_runtime(settings: Settings) -> Runtime:
     """The model that the settings name, loaded."""
     # Loading torch takes seconds, which those who only read the history should not wait for.
+    from flux_runtime.engine import EngineLimits
     from flux_runtime.runtime import LocalRuntime
 
-    return LocalRuntime(settings.model)
+    limits = EngineLimits(
+        queue=settings.queue_limit,
+        drawings=settings.drawings_at_once,
+        deadline_seconds=settings.deadline_seconds,
+    )
+    return LocalRuntime(settings.model, limits=limits)

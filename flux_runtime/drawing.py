@@ -15,10 +15,19 @@ from PIL import Image
 
 from flux_runtime.canvas import REFERENCE_AREA, Canvas, canvas_for, drawing_size
 from flux_runtime.denoise import Anchor, DenoiseStep, denoise, initial_noise
-from flux_runtime.errors import MissingCapability
+from flux_runtime.errors import BadSetting, MissingCapability
 from flux_runtime.evaluations import Evaluated, Evaluation
 from flux_runtime.families.protocol import Conditioning, Family, References, Schedule
-from flux_runtime.interface import EditRequest, GenerateRequest, ImageResult, Receipt, Started, Step
+from flux_runtime.interface import (
+    EditRequest,
+    GenerateRequest,
+    GuidanceKind,
+    ImageResult,
+    Receipt,
+    Region,
+    Started,
+    Step,
+)
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
 
 Progress = Started | Step | Evaluation
@@ -51,7 +60,7 @@ def generate(model: Family, request: GenerateRequest) -> Drawing:
     """Draw the prompt.
 
     Raises:
-        BadSize, MissingCapability: at once, not when the work is done.
+        BadSize, BadSetting, MissingCapability: at once, not when the work is done.
     """
     return _generate(model, request, requested_size(model, request))
 
@@ -60,7 +69,7 @@ def edit(model: Family, request: EditRequest) -> Drawing:
     """Change the first image as instructed; the result has its size, and its bytes outside the region.
 
     Raises:
-        BadMask, MissingCapability: at once, not when the work is done.
+        BadMask, BadSetting, MissingCapability: at once, not when the work is done.
     """
     most = model.capabilities.max_references
     if model.capabilities.edit == "none":
@@ -70,6 +79,8 @@ def edit(model: Family, request: EditRequest) -> Drawing:
             f"{model.entry.name} cannot edit with {len(request.images)} images.",
             remedy=f"Give the source and at most {most} more.",
         )
+    _check_region(model, request.region)
+    _check_guidance(model, request)
     source = request.images[0]
     mask = region_mask(request.region, source.size) if request.region else None
     return _edit(model, request, mask)
@@ -81,15 +92,21 @@ def latents_of_ids(
     """Latents (1, C, h, w) drawn from token ids (1, L) instead of the request's prompt.
 
     Raises:
-        BadSize, MissingCapability: at once, not when the work is done.
+        BadSize, BadSetting, MissingCapability: at once, not when the work is done.
     """
     return _latents_of_ids(model, request, input_ids, attention_mask, requested_size(model, request))
 
 
 def requested_size(model: Family, request: GenerateRequest) -> tuple[int, int]:
-    """(width, height) of the image asked for. Raises BadSize, or MissingCapability if none can be drawn."""
+    """(width, height) of the image asked for.
+
+    Raises:
+        BadSize, BadSetting: the model cannot draw it at that size, or with that guidance.
+        MissingCapability: it draws none at all.
+    """
     if not model.capabilities.generate:
         raise MissingCapability(f"{model.entry.name} cannot generate images.")
+    _check_guidance(model, request)
     return drawing_size(
         request.width,
         request.height,
@@ -187,15 +204,42 @@ def _denoised(
         assert isinstance(step, DenoiseStep)
         x, number = step.x, step.step
         preview = None
-        if shown and request.preview_every and number < count and number % request.preview_every == 0:
+        if shown and number in preview_steps(request.previews, count):
             preview = shown(model.unpack(step.estimate, size))
         yield Step(step=number, of=count, preview=preview)
     return model.unpack(x, size)
 
 
+def preview_steps(previews: int, of: int) -> frozenset[int]:
+    """The steps (from 1, never the last) after which one of so many previews is shown.
+
+    They lie evenly, the first a fifth of the way, because before that there is little to see.
+    """
+    wanted = (max(1, int(of * (0.2 + 0.8 * number / previews))) for number in range(previews))
+    return frozenset(step for step in wanted if step < of)
+
+
 def _anchor(references: References, canvas: Canvas, mask: Image.Image, grid: int) -> Anchor:
     repaint = token_mask(canvas.put(mask), grid).to(references.source.device)
     return Anchor(references.source.float(), repaint)
+
+
+def _check_region(model: Family, region: Region | None) -> None:
+    able = model.capabilities
+    if region is None or (able.boxes if region.box else able.mask):
+        return
+    other = "Give a mask, or edit" if able.mask else "Give a box, or edit" if able.boxes else "Edit"
+    raise MissingCapability(
+        f"{model.entry.name} cannot keep an edit to a {'box' if region.box else 'mask'}.",
+        remedy=f"{other} the whole image.",
+    )
+
+
+def _check_guidance(model: Family, request: GenerateRequest | EditRequest) -> None:
+    if model.capabilities.guidance == "none" and request.guidance_scale not in (None, 1):
+        raise BadSetting(
+            f"{model.entry.name} takes no guidance scale.", remedy="Leave it out, or set it to 1."
+        )
 
 
 def _schedule(model: Family, request: GenerateRequest | EditRequest, size: tuple[int, int]) -> Schedule:
@@ -210,6 +254,12 @@ def _steps(model: Family, request: GenerateRequest | EditRequest) -> int:
 
 def _guidance(model: Family, request: GenerateRequest | EditRequest) -> float:
     return model.entry.default_guidance if request.guidance_scale is None else request.guidance_scale
+
+
+def _guidance_kind(model: Family, guidance_scale: float) -> GuidanceKind:
+    """Two-pass guidance of scale 1 is none; an embedded scale of 1 is one like any other."""
+    kind = model.capabilities.guidance
+    return "none" if kind == "cfg" and guidance_scale == 1 else kind
 
 
 def _receipt(
@@ -228,7 +278,7 @@ def _receipt(
         seed=request.seed,
         num_inference_steps=_steps(model, request),
         guidance_scale=guidance_scale,
-        guidance_kind="none" if guidance_scale == 1 else "cfg",
+        guidance_kind=_guidance_kind(model, guidance_scale),
         width=size[0],
         height=size[1],
         shift=_schedule(model, request, drawn_size).shift,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from flux_runtime.catalogue import find_model, read_entry
-from flux_runtime.engine import Engine
+from flux_runtime.engine import Engine, EngineLimits
 from flux_runtime.families.protocol import Family
 from flux_runtime.families.registry import family
 
@@ -59,8 +59,10 @@ def instance_key(
     return InstanceKey(find_model(name_or_path), str(where), dtype)
 
 
-def acquire(key: InstanceKey) -> Instance:
+def acquire(key: InstanceKey, limits: EngineLimits | None = None) -> Instance:
     """The instance for a key, loaded now if it is not yet. Every `acquire` wants one `release`.
+
+    `limits` are those of the engine if it starts now; an instance that is there keeps its own.
 
     Raises:
         BadCheckpoint: the model folder cannot be loaded.
@@ -70,7 +72,7 @@ def acquire(key: InstanceKey) -> Instance:
         if instance is None:
             entry = read_entry(key.folder)
             model = family(entry.family).load(key.folder, entry, torch.device(key.device), key.dtype)
-            instance = _instances[key] = Instance(key, model, Engine())
+            instance = _instances[key] = Instance(key, model, Engine(limits))
         instance.users += 1
         return instance
 

@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flux_runtime.errors import BadImage, BadMask, BadSetting
+from flux_runtime.picture import Picture
 from flux_runtime.vocabulary import Vocabulary
 
 Box = tuple[int, int, int, int]
@@ -45,7 +46,7 @@ class Envelope(_Frozen):
     priority: int = 0
     """-100 to 100: of an owner's requests, the highest goes first."""
     deadline_seconds: float | None = None
-    """How long it may take, waiting included; None leaves it to the runtime, whose limit holds in any case."""
+    """How long it may take, waiting included; the runtime's own limit holds as well."""
 
     @model_validator(mode="after")
     def _numbers_in_range(self) -> Self:
@@ -65,7 +66,7 @@ class Region(_Frozen):
     """
 
     box: Box | None = None
-    mask: Image.Image | None = None
+    mask: Picture | None = None
     outside: bool = False
 
     @model_validator(mode="after")
@@ -92,15 +93,15 @@ class _Sampling(_Frozen):
     """0 to 30; 1 means no guidance; None takes the model's default."""
     flow_match_timesteps: bool = True
     """True: sigmas shifted as the model's scheduler says. False: uniform sigmas."""
-    preview_every: int = 0
-    """A preview image in every n-th `Step` event; 0 for none."""
+    previews: int = 0
+    """How many `Step` events carry a small preview, spread over the steps, the first a fifth of the way."""
 
     @model_validator(mode="after")
     def _numbers_in_range(self) -> Self:
         _in_range("seed", self.seed, 0, MAX_SEED)
         _in_range("number of steps", self.num_inference_steps, 1, MAX_STEPS)
         _in_range("guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
-        _in_range("preview interval", self.preview_every, 0, MAX_STEPS)
+        _in_range("number of previews", self.previews, 0, MAX_STEPS)
         return self
 
 
@@ -122,7 +123,7 @@ class EditRequest(_Sampling):
     """
 
     instruction: str
-    images: tuple[Image.Image, ...]
+    images: tuple[Picture, ...]
     region: Region | None = None
 
     @model_validator(mode="after")
@@ -140,8 +141,9 @@ class AnswerRequest(_Frozen):
     """
 
     question: str
-    images: tuple[Image.Image, ...]
-    max_new_tokens: int = 64
+    images: tuple[Picture, ...]
+    max_new_tokens: int | None = None
+    """None takes the model's limit on answers."""
 
     @model_validator(mode="after")
     def _has_an_image(self) -> Self:
@@ -179,7 +181,8 @@ class PlanRequest(_Frozen):
     captions: dict[int, str] = Field(default_factory=dict)
     history: tuple[Exchange, ...] = ()
     tools: tuple[ToolSchema, ...]
-    max_new_tokens: int = 160
+    max_new_tokens: int | None = None
+    """None takes the model's limit on plans."""
 
 
 class ToolCall(_Frozen):
@@ -189,8 +192,25 @@ class ToolCall(_Frozen):
     arguments: dict[str, Any]
 
 
+class ReceiptRegion(_Frozen):
+    """The region of an edit: its box, or the hash (`pixels_sha256`) of its mask; `outside` as in `Region`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    box: Box | None = None
+    mask_sha256: str | None = None
+    outside: bool = False
+
+
 class Receipt(_Frozen):
-    """All that is needed to make the same bytes again. `seconds` is per stage: encode, denoise, decode."""
+    """All that is needed to make the same bytes again.
+
+    `images` are the hashes (`pixels_sha256`, as RGB) of what was edited and looked at, in order. `versions`
+    are those of torch, diffusers, transformers and ours. `seconds` is per stage: encode, denoise, decode, and
+    preview if there were any. Receipts of older versions lack some fields; those of newer ones may have more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     model: str
     revision: str
@@ -205,13 +225,16 @@ class Receipt(_Frozen):
     dtype: str
     device: str
     seconds: dict[str, float]
+    images: tuple[str, ...] = ()
+    region: ReceiptRegion | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 class ImageResult(_Frozen):
     """An image and its receipt. `outside_change`: share of the pixels outside the region that differ from the
     source, 0 to 1; None without a region."""
 
-    image: Image.Image
+    image: Picture
     receipt: Receipt
     outside_change: float | None = None
 
@@ -251,12 +274,12 @@ class Started(_Frozen):
 
 
 class Step(_Frozen):
-    """Step `step` (from 1) of `of` is done. `preview` shows what the image would be if it stopped here."""
+    """Step `step` (from 1) of `of` is done. `preview` shows, small and roughly, what is going to be."""
 
     kind: Literal["step"] = "step"
     step: int
     of: int
-    preview: Image.Image | None = None
+    preview: Picture | None = None
 
 
 class Finished(_Frozen):
@@ -274,17 +297,15 @@ class Capabilities(_Frozen):
     """What the model in use can do.
 
     `planner_images` is how many of the latest images its planner should be shown, besides those that a message
-    names. `sizes` are (width, height); empty means any multiple of the token grid. `edit_types` are the kinds of
-    edit it does well; empty means no kind is singled out.
+    names. `sizes` are (width, height); empty means any multiple of the token grid.
     """
 
     model: str
     generate: bool
     edit: Literal["reference", "inpaint", "none"]
-    edit_types: tuple[str, ...] = ()
     answer: Literal["own", "companion", "none"]
     plan: bool
-    planner_images: int = 8
+    planner_images: int
     max_references: int
     mask: bool
     boxes: bool
@@ -293,12 +314,14 @@ class Capabilities(_Frozen):
     default_size: tuple[int, int]
     default_steps: int
     default_guidance: float
-    languages: tuple[str, ...]
     vocabulary: Literal["open"] | Vocabulary
 
 
 class Runtime(Protocol):
     """One multitask model behind three tasks and a planner.
+
+    An `envelope` says whose request it is, how urgent, and how long it may take; without one it is the local
+    owner's, like any other.
 
     Every method blocks until its result is there, may be called from any thread, and raises only errors of
     `flux_runtime.errors`. Events arrive on another thread: `on_event` must return quickly. `cancel` is looked
@@ -312,23 +335,32 @@ class Runtime(Protocol):
         self,
         request: GenerateRequest,
         *,
+        envelope: Envelope | None = None,
         on_event: OnEvent | None = None,
         cancel: threading.Event | None = None,
     ) -> ImageResult: ...
 
     def edit(
-        self, request: EditRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+        self,
+        request: EditRequest,
+        *,
+        envelope: Envelope | None = None,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
     ) -> ImageResult: ...
 
     def answer(
         self,
         request: AnswerRequest,
         *,
+        envelope: Envelope | None = None,
         on_event: OnEvent | None = None,
         cancel: threading.Event | None = None,
     ) -> AnswerResult: ...
 
-    def plan(self, request: PlanRequest, *, cancel: threading.Event | None = None) -> PlanResult: ...
+    def plan(
+        self, request: PlanRequest, *, envelope: Envelope | None = None, cancel: threading.Event | None = None
+    ) -> PlanResult: ...
 
     def close(self) -> None: ...
 

@@ -8,12 +8,14 @@ import threading
 import torch
 
 from flux_runtime import drawing, instances, talking
+from flux_runtime.engine import EngineLimits
 from flux_runtime.errors import EngineClosed
 from flux_runtime.interface import (
     AnswerRequest,
     AnswerResult,
     Capabilities,
     EditRequest,
+    Envelope,
     GenerateRequest,
     ImageResult,
     OnEvent,
@@ -29,6 +31,7 @@ class LocalRuntime:
         name_or_path: a catalogue name or model folder; None takes FLUX_ASSISTANT_MODEL, else pocket.
         device: such as "cpu" or "cuda:0"; None chooses.
         dtype: such as torch.bfloat16; None takes float32 on a CPU, bfloat16 elsewhere.
+        limits: how much the engine takes on at once; who shares a loaded instance shares its limits.
 
     Raises:
         UnknownModel, BadCheckpoint: there is no such model, or it cannot be loaded.
@@ -40,9 +43,10 @@ class LocalRuntime:
         *,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        limits: EngineLimits | None = None,
     ) -> None:
         self._held: instances.Instance | None = instances.acquire(
-            instances.instance_key(name_or_path, device=device, dtype=dtype)
+            instances.instance_key(name_or_path, device=device, dtype=dtype), limits
         )
         self._closing = threading.Lock()
 
@@ -62,26 +66,33 @@ class LocalRuntime:
         self,
         request: GenerateRequest,
         *,
+        envelope: Envelope | None = None,
         on_event: OnEvent | None = None,
         cancel: threading.Event | None = None,
     ) -> ImageResult:
         """Draw an image. Raises BadSize, MissingCapability and what `Engine.run` raises."""
         held = self.instance
         work = drawing.generate(held.model, request)
-        return held.engine.run(lambda _: work, on_event=on_event, cancel=cancel)
+        return held.engine.run(lambda _: work, envelope=envelope, on_event=on_event, cancel=cancel)
 
     def edit(
-        self, request: EditRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+        self,
+        request: EditRequest,
+        *,
+        envelope: Envelope | None = None,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
     ) -> ImageResult:
         """Change an image. Raises BadMask, MissingCapability and what `Engine.run` raises."""
         held = self.instance
         work = drawing.edit(held.model, request)
-        return held.engine.run(lambda _: work, on_event=on_event, cancel=cancel)
+        return held.engine.run(lambda _: work, envelope=envelope, on_event=on_event, cancel=cancel)
 
     def answer(
         self,
         request: AnswerRequest,
         *,
+        envelope: Envelope | None = None,
         on_event: OnEvent | None = None,
         cancel: threading.Event | None = None,
     ) -> AnswerResult:
@@ -89,16 +100,22 @@ class LocalRuntime:
         held = self.instance
         return held.engine.run(
             lambda stop: talking.answer(held.model, request, stop),
+            envelope=envelope,
             on_event=on_event,
             cancel=cancel,
             quick=True,
         )
 
-    def plan(self, request: PlanRequest, *, cancel: threading.Event | None = None) -> PlanResult:
+    def plan(
+        self, request: PlanRequest, *, envelope: Envelope | None = None, cancel: threading.Event | None = None
+    ) -> PlanResult:
         """Turn a message into tool calls. Raises MissingCapability and what `Engine.run` raises."""
         held = self.instance
         return held.engine.run(
-            lambda stop: talking.plan(held.model, request, stop), cancel=cancel, quick=True
+            lambda stop: talking.plan(held.model, request, stop),
+            envelope=envelope,
+            cancel=cancel,
+            quick=True,
         )
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from flux_runtime.interface import (
     AnswerResult,
     Capabilities,
     EditRequest,
+    Envelope,
     GenerateRequest,
     ImageResult,
     OnEvent,
@@ -108,6 +109,7 @@ class ScriptedRuntime:
             edit="reference",
             answer="own",
             plan=True,
+            planner_images=8,
             max_references=2,
             mask=True,
             boxes=True,
@@ -116,12 +118,13 @@ class ScriptedRuntime:
             default_size=(16, 16),
             default_steps=1,
             default_guidance=1.0,
-            languages=("en", "zh"),
             vocabulary="open",
         )
         self.plans: deque[PlanResult | Exception] = deque()
         self.requests: list[GenerateRequest | EditRequest | AnswerRequest] = []
         self.plan_requests: list[PlanRequest] = []
+        self.envelopes: list[Envelope | None] = []
+        """Of every plan and task, in order."""
         self.before: Callable[[threading.Event | None], None] = lambda _cancel: None
         """Called as any of the three tasks begins; may wait, raise or set things."""
         self.closed = False
@@ -151,18 +154,24 @@ class ScriptedRuntime:
         self,
         request: GenerateRequest,
         *,
+        envelope: Envelope | None = None,
         on_event: OnEvent | None = None,
         cancel: threading.Event | None = None,
     ) -> ImageResult:
-        self._begin(request, on_event, cancel)
+        self._begin(request, envelope, on_event, cancel)
         size = (request.width or 16, request.height or 16)
         image = Image.new("RGB", size, _color(request.seed))
         return ImageResult(image=image, receipt=_receipt(request.prompt, request.seed, size))
 
     def edit(
-        self, request: EditRequest, *, on_event: OnEvent | None = None, cancel: threading.Event | None = None
+        self,
+        request: EditRequest,
+        *,
+        envelope: Envelope | None = None,
+        on_event: OnEvent | None = None,
+        cancel: threading.Event | None = None,
     ) -> ImageResult:
-        self._begin(request, on_event, cancel)
+        self._begin(request, envelope, on_event, cancel)
         size = request.images[0].size
         image = Image.new("RGB", size, _color(request.seed))
         change = 0.0 if request.region else None
@@ -173,14 +182,18 @@ class ScriptedRuntime:
         self,
         request: AnswerRequest,
         *,
+        envelope: Envelope | None = None,
         on_event: OnEvent | None = None,
         cancel: threading.Event | None = None,
     ) -> AnswerResult:
-        self._begin(request, on_event, cancel)
+        self._begin(request, envelope, on_event, cancel)
         return AnswerResult(text=f"colour {request.images[0].getpixel((0, 0))}", seconds=0.0, tokens=2)
 
-    def plan(self, request: PlanRequest, *, cancel: threading.Event | None = None) -> PlanResult:
+    def plan(
+        self, request: PlanRequest, *, envelope: Envelope | None = None, cancel: threading.Event | None = None
+    ) -> PlanResult:
         self.plan_requests.append(request)
+        self.envelopes.append(envelope)
         plan = self.plans.popleft()
         if isinstance(plan, Exception):
             raise plan
@@ -192,10 +205,12 @@ class ScriptedRuntime:
     def _begin(
         self,
         request: GenerateRequest | EditRequest | AnswerRequest,
+        envelope: Envelope | None,
         on_event: OnEvent | None,
         cancel: threading.Event | None,
     ) -> None:
         self.requests.append(request)
+        self.envelopes.append(envelope)
         if on_event:
             on_event(Started(stage="encode"))
         self.before(cancel)

@@ -33,7 +33,7 @@ def test_importing_the_interface_loads_no_heavy_library() -> None:
         {"seed": 1, "num_inference_steps": 201},
         {"seed": 1, "guidance_scale": -0.1},
         {"seed": 1, "guidance_scale": float("nan")},
-        {"seed": 1, "preview_every": -1},
+        {"seed": 1, "previews": -1},
     ],
 )
 def test_numbers_out_of_range_are_refused(arguments: dict[str, float]) -> None:
