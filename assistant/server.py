@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 
 from assistant.connections import ACCEPTED_AT_ONCE, SameComplaint, descriptor_limit, http_protocol
 from assistant.page.guard import LOOPBACK_HOSTS, PageGuard
@@ -26,7 +26,7 @@ from assistant.settings import Settings
 from assistant.sign_in import EntryToken, SignIn, sign_in_secret
 from flux_runtime.errors import TryOther
 from flux_runtime.interface import Runtime
-from sessions.records import NotFound
+from sessions.records import Damaged, NotFound
 
 _SHUTDOWN_SECONDS = 3
 
@@ -101,16 +101,19 @@ def build_app(
         return PlainTextResponse("loading", status_code=503)
 
     @app.get("/images/{image}.png")
-    async def picture(image: str, request: Request) -> FileResponse:
-        """A picture, to its owner; a foreign one does not exist."""
+    async def picture(image: str, request: Request) -> Response:
+        """A picture, to its owner: 404 for a foreign one and one that never was, 410 if its file is gone."""
         owner = await page.owner_of(request)
         try:
-            path = await asyncio.to_thread(service.store.images.path, owner or "", image)
+            png = await asyncio.to_thread(service.store.images.png, owner or "", image)
         except NotFound:
             raise HTTPException(404, "There is no such picture.") from None
+        except Damaged as error:
+            # It may come back, so nobody is to remember this.
+            raise HTTPException(410, str(error), {"Cache-Control": "no-store"}) from None
         # The bytes behind an id never change.
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-        return FileResponse(path, media_type="image/png", headers=headers)
+        return Response(png, media_type="image/png", headers=headers)
 
     app.mount("/", UsedPart(page.application))
     return app

@@ -34,7 +34,7 @@ def reply_message(key: str) -> str:
 
 def stored_reply(turn: TurnRecord) -> Reply | None:
     """The turn's reply; None while it has none."""
-    return Reply.model_validate(turn.reply) if turn.reply else None
+    return Reply.read(turn.reply) if turn.reply else None
 
 
 def messages(history: History, turn: TurnRecord) -> list[StepDict]:
