@@ -38,7 +38,7 @@ from assistant.turn import Reply, Turn
 from assistant.turn_locks import TurnLocks
 from assistant.turn_state import Failure, TurnRun, TurnState, resumable
 from flux_runtime.errors import Broken, Cancelled, EngineClosed
-from flux_runtime.interface import OnEvent, Runtime
+from flux_runtime.interface import Envelope, OnEvent, Runtime
 from sessions.records import NotFound, SessionRecord, TurnRecord
 from sessions.store import SessionStore
 from tools import TOOLS
@@ -295,7 +295,8 @@ class Conversation:
         uploads = range(first, first + len(ingest_all(turn.attachments, language)))
         attached = attached_numbers(turn, uploads)
         message, album = view(self.store, session, turn, text, language, attached)
-        return make_plan(message, album, self.runtime, self.tools)
+        envelope = Envelope(owner=turn.owner)
+        return make_plan(message, album, self.runtime, self.tools, envelope=envelope)
 
 
 def _may_be_tried_again(record: TurnRecord) -> bool:

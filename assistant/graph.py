@@ -25,7 +25,7 @@ from assistant.step_run import run_step
 from assistant.turn import Reply
 from assistant.turn_state import TurnRun, TurnState, resumable
 from flux_runtime.errors import Cancelled, FluxRuntimeError
-from flux_runtime.interface import MAX_SEED
+from flux_runtime.interface import MAX_SEED, Envelope
 from sessions.records import NewImage, TurnStatus
 
 UPLOADS = -1
@@ -75,7 +75,8 @@ def route(state: TurnState, run: TurnRun) -> TurnState:
         return {"outcomes": state.get("outcomes", [])}
     text, attached = state.get("text", ""), state.get("attached", ())
     message, album = view(run.store, run.session, run.turn, text, run.language, attached, before=run.id)
-    plan = make_plan(message, album, run.runtime, run.tools, cancel=run.cancel)
+    envelope = Envelope(id=f"{run.id}-plan", owner=run.session.owner)
+    plan = make_plan(message, album, run.runtime, run.tools, envelope=envelope, cancel=run.cancel)
     return {"plan": plan.model_dump(mode="json"), "outcomes": []}
 
 

@@ -29,7 +29,9 @@ def run(arguments: AnswerQuestion, context: ToolContext) -> ToolOutcome:
     owner = context.session.owner
     images = tuple(context.store.images.pixels(owner, source.id) for source in context.sources)
     request = AnswerRequest(question=arguments.question, images=images)
-    result = context.runtime.answer(request, on_event=context.on_event, cancel=context.cancel)
+    result = context.runtime.answer(
+        request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
+    )
     return ToolOutcome(answer=result.text)
 
 

@@ -16,7 +16,16 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from flux_runtime.interface import MAX_SEED, Box, Capabilities, ImageResult, OnEvent, Runtime, ToolSchema
+from flux_runtime.interface import (
+    MAX_SEED,
+    Box,
+    Capabilities,
+    Envelope,
+    ImageResult,
+    OnEvent,
+    Runtime,
+    ToolSchema,
+)
 from sessions.images import Move
 from sessions.records import ImageRecord, NewImage, SessionRecord
 from sessions.store import SessionStore
@@ -89,6 +98,11 @@ class ToolContext:
     previews: int = 0
     on_event: OnEvent | None = None
     cancel: threading.Event | None = None
+
+    @property
+    def envelope(self) -> Envelope:
+        """Whose request this is to the runtime, and which."""
+        return Envelope(id=f"{self.turn}-{self.step}", owner=self.session.owner)
 
     def already_made(self) -> ImageRecord | None:
         """The image of this step if a run before this one stored it: then the model need not run again."""

@@ -57,7 +57,9 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
         num_inference_steps=context.num_inference_steps,
         previews=context.previews,
     )
-    result = context.runtime.edit(request, on_event=context.on_event, cancel=context.cancel)
+    result = context.runtime.edit(
+        request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
+    )
     roles: tuple[Role, ...] = ("base", *("reference" for _ in sources[1:]))
     shown_before = sources[0].caption
     new = NewImage(

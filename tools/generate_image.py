@@ -42,7 +42,9 @@ def run(arguments: GenerateImage, context: ToolContext) -> ToolOutcome:
         num_inference_steps=context.num_inference_steps,
         previews=context.previews,
     )
-    result = context.runtime.generate(request, on_event=context.on_event, cancel=context.cancel)
+    result = context.runtime.generate(
+        request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
+    )
     new = NewImage(
         op="variation" if context.sources else "generate",
         parents=tuple((source.id, "base") for source in context.sources),

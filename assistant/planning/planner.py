@@ -28,7 +28,15 @@ from assistant.planning.source_resolution import (
 )
 from assistant.planning.spoken import is_sayable, spoken
 from assistant.planning.view import short_captions, shown_images
-from flux_runtime.interface import PlanRequest, PlanResult, Runtime, ToolCall, ToolSchema, Vocabulary
+from flux_runtime.interface import (
+    Envelope,
+    PlanRequest,
+    PlanResult,
+    Runtime,
+    ToolCall,
+    ToolSchema,
+    Vocabulary,
+)
 from tools import TOOLS
 from tools.contract import Tool, ToolArguments
 from tools.toolbox import Toolbox, slash
@@ -63,9 +71,10 @@ def make_plan(
     runtime: Runtime,
     tools: Toolbox = TOOLS,
     *,
+    envelope: Envelope | None = None,
     cancel: threading.Event | None = None,
 ) -> Plan:
-    """What the message asks for.
+    """What the message asks for. In the envelope, should the model be asked, goes its request.
 
     Raises:
         FluxRuntimeError: the model could not plan, or `cancel` was set.
@@ -98,7 +107,7 @@ def make_plan(
         history=message.history,
         tools=schemas(offered),
     )
-    result = runtime.plan(request, cancel=cancel)
+    result = runtime.plan(request, envelope=envelope, cancel=cancel)
     vocabulary = able.vocabulary if isinstance(able.vocabulary, Vocabulary) else None
     return _checked(result, message, album, vocabulary, offered)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from assistant.conversation import Conversation
 from assistant.turn import Reply, Turn
-from flux_runtime.errors import Broken, OutOfMemory, Refused
+from flux_runtime.errors import Broken, OutOfMemory, Refused, TryOther
 from flux_runtime.interface import EditRequest, GenerateRequest
 from sessions.store import SessionStore
 
@@ -110,13 +111,44 @@ def test_seeds_are_new_each_time_unless_given(conversation: Conversation, script
     assert draw(conversation, scripted, seed=9).images[0].seed == 9
 
 
-def test_a_seed_out_of_range_is_refused_not_replaced(
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        *(({"seed": seed}, "The seed must be 0 to 4294967295.") for seed in (-1, 2**32, 2**64, 10**5000)),
+        *(({"width": width}, "The width must be at least 1.") for width in (0, -1, -(10**30))),
+        *(({"height": height}, "The height must be at least 1.") for height in (0, -8)),
+        *(
+            ({"num_inference_steps": n}, "The number of steps must be 1 to 200.")
+            for n in (0, -1, 201, 10**40)
+        ),
+        *(
+            ({"region": box}, "The region is empty.")
+            for box in ((3, 3, 3, 9), (9, 0, 1, 4), (-1, 0, 4, 4), (10**30, 0, 10**31, 4))
+        ),
+        ({"reply_to": 10**30}, "There is no #"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_in_words_not_replaced(
+    conversation: Conversation, scripted: ScriptedRuntime, setting: dict[str, Any], told: str
+) -> None:
+    draw(conversation, scripted)
+    scripted.will_edit("last", "make it rain")
+    refused = take(conversation, "make it rain", **setting)
+    assert refused.text.startswith(told)
+    assert refused.error is not None
+    assert refused.error.code == ("bad_message" if "reply_to" in setting else "bad_setting")
+    assert [turn.status for turn in conversation.store.history("local", "default").turns] == [
+        *("replied", "failed")
+    ]
+    with pytest.raises(TryOther, match=re.escape(told)):
+        asyncio.run(conversation.plan(Turn(text="make it rain", **setting)))
+
+
+def test_a_number_out_of_range_is_refused_in_the_language_of_the_message(
     conversation: Conversation, scripted: ScriptedRuntime
 ) -> None:
-    for seed in (-1, 2**32):
-        refused = draw(conversation, scripted, seed=seed)
-        assert refused.error is not None
-        assert refused.error.code == "bad_setting"
+    assert take(conversation, "画一只猫", seed=2**64).text == "种子应在 0 到 4294967295 之间。"
+    assert take(conversation, "画一只猫", width=0).text == "宽度至少为 1。"
 
 
 def test_vary_draws_the_same_words_with_another_seed(
@@ -203,6 +235,21 @@ def test_a_stored_reply_follows_the_folder_when_it_moves(tmp_path: Path, scripte
     again = take(after, "draw a cat", idempotency_key="k").images[0]
     assert after.store.images.path("local", again.id).is_relative_to(tmp_path / "b")
     after.close()
+
+
+def test_the_model_is_told_whose_request_it_is_and_of_which_turn(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    for owner in ("ann", "bob"):
+        draw(conversation, scripted, owner=owner)
+    scripted.will_draw("a dog")
+    asyncio.run(conversation.plan(Turn(text="draw a dog", owner="eve")))
+    envelopes = [envelope for envelope in scripted.envelopes if envelope]
+    assert [envelope.owner for envelope in envelopes] == ["ann", "ann", "bob", "bob", "eve"]
+    assert len({envelope.id for envelope in envelopes}) == 5
+    turns = [envelope.id.rpartition("-") for envelope in envelopes[:4]]
+    assert [step for _, _, step in turns] == ["plan", "0", "plan", "0"]
+    assert turns[0][0] == turns[1][0] != turns[2][0] == turns[3][0]
 
 
 def test_another_owner_sees_and_reaches_nothing(
