@@ -115,8 +115,8 @@ class Conversation:
             cancel.set()
             running = running or take()
             raise
-        except EngineClosed as error:
-            return bare(failure_of(error, language_of(turn.text)), turn, "")
+        except EngineClosed:
+            return bare(told(EngineClosed, language_of(turn.text), "turn"), turn, "")
         finally:
             (running or arriving).add_done_callback(lambda _: place.leave())
 

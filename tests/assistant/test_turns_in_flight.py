@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -101,6 +102,80 @@ def test_giving_up_on_a_turn_stops_the_model(conversation: Conversation, scripte
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert conversation.store.history("local", "default").turns[0].status == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "told"),
+    [
+        ("a cat", "generate", "This conversation was deleted meanwhile"),
+        ("一只猫", "generate", "这个对话在处理过程中被删除了"),
+        ("wet?", "ask", "This conversation was deleted meanwhile"),
+        ("rain", "edit", "This conversation was deleted meanwhile"),
+    ],
+)
+def test_deleting_a_conversation_in_the_middle_of_its_turn_ends_the_turn_and_leaves_nothing(
+    conversation: Conversation,
+    scripted: ScriptedRuntime,
+    tmp_path: Path,
+    text: str,
+    command: str,
+    told: str,
+) -> None:
+    store, folder = conversation.store, tmp_path / "data"
+    asyncio.run(conversation.take_turn(Turn(text="a dog", command="generate", seed=1)))
+    pictures = set(folder.rglob("*.png"))
+    scripted.before = lambda _cancel: store.delete_session("local", "default")
+    turn = Turn(text=text, command=command, seed=2, idempotency_key="k")
+    reply = asyncio.run(conversation.take_turn(turn))
+    assert reply.text.startswith(told)
+    assert reply.error is not None
+    assert reply.error.code == "conversation_deleted"
+    assert (reply.images, reply.head) == ((), None)
+    assert set(folder.rglob("*.png")) == pictures
+    assert store.unfinished(10) == ()
+    assert list((folder / "locks").glob("*.turn")) == []
+    for table in ("checkpoints", "writes"):
+        rows = sqlite3.connect(folder / "turns.db").execute(f"SELECT count(*) FROM {table}")
+        assert rows.fetchone() == (0,)
+    assert store.list_sessions("local") == ()
+    scripted.before = lambda _cancel: None
+    anew = asyncio.run(conversation.take_turn(Turn(text="a cat", command="generate", seed=2)))
+    assert anew.text == "Drew #1."
+
+
+def test_deleting_a_conversation_while_a_turn_waits_ends_that_turn_too(
+    conversation: Conversation, scripted: ScriptedRuntime
+) -> None:
+    store = conversation.store
+
+    def delete(_cancel: object) -> None:
+        while len(store.history("local", "default").turns) < 2:
+            time.sleep(0.001)
+        store.delete_session("local", "default")
+        scripted.before = lambda _cancel: None
+
+    scripted.before = delete
+
+    async def two() -> list[Reply]:
+        turns = [Turn(text=text, command="generate") for text in ("a cat", "a dog")]
+        return await asyncio.gather(*(conversation.take_turn(turn) for turn in turns))
+
+    codes = [reply.error.code for reply in asyncio.run(two()) if reply.error]
+    assert codes == ["conversation_deleted"] * 2
+    assert store.unfinished(10) == ()
+
+
+def test_after_closing_a_turn_is_told_that_it_was_not_begun(
+    tmp_path: Path, scripted: ScriptedRuntime
+) -> None:
+    conversation = Conversation(SessionStore(tmp_path), scripted, tmp_path)
+    conversation.close()
+    reply = asyncio.run(conversation.take_turn(Turn(text="draw a cat")))
+    assert reply.error is not None
+    assert (reply.error.code, reply.text) == (
+        "engine_closed",
+        "I am shutting down, so this was not begun. Send it again after the next start.",
+    )
 
 
 def test_turns_of_one_session_run_one_after_the_other_and_keep_every_image(

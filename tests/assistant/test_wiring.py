@@ -8,7 +8,7 @@ import pytest
 
 from assistant.settings import Settings
 from assistant.turn import Turn
-from assistant.wiring import build_conversation, open_store
+from assistant.wiring import UnusableHistory, build_conversation, open_store
 
 if TYPE_CHECKING:
     from ..conftest import ScriptedRuntime
@@ -45,3 +45,11 @@ def test_a_conversation_is_built_in_an_empty_folder_and_its_history_can_be_read_
     store = open_store(settings)
     assert store.history("local", "default").head == 1
     store.close()
+
+
+def test_a_history_that_was_lost_is_told_as_an_error_with_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    open_store(settings).close()
+    (tmp_path / "store.db").write_bytes(b"")
+    with pytest.raises(UnusableHistory, match=r"store\.db is empty.*Put store\.db back from a backup"):
+        open_store(settings)
