@@ -1,7 +1,8 @@
 """Which models there are: a name or a path becomes a model folder and its entry. Loads no weights, no torch.
 
-A model folder is laid out as diffusers saves it (transformer/, vae/, text_encoder/, processor/, scheduler/)
-plus `entry.json`, the model's own catalogue entry.
+A model folder is laid out as diffusers saves it (transformer/, vae/, text_encoder/, processor/, scheduler/).
+`entry.json` is its own catalogue entry; where there is none, as in a snapshot from Hugging Face, the family
+whose it is makes one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from pydantic import BaseModel, ValidationError
 
 from flux_runtime.entry import CatalogueEntry
 from flux_runtime.errors import BadCheckpoint, UnknownModel
-from flux_runtime.families.registry import family
+from flux_runtime.families.registry import family, family_names
 from flux_runtime.interface import Capabilities
 from flux_runtime.vocabulary import Vocabulary
 
 DEFAULT_MODEL = "pocket"
 MODEL_VARIABLE = "FLUX_ASSISTANT_MODEL"
 _SHIPPED = {"pocket": Path(__file__).parent / "pocket" / "weights"}
+_MARKS = ("entry.json", "transformer/config.json")  # either makes a folder a model folder
 
 
 class _Named(BaseModel):
@@ -40,9 +42,9 @@ def find_model(name_or_path: str | os.PathLike[str] | None = None) -> Path:
     """
     wanted = str(name_or_path or os.environ.get(MODEL_VARIABLE, "").strip() or DEFAULT_MODEL)
     folder = _SHIPPED.get(wanted, Path(os.path.expanduser(wanted))).resolve()
-    if not (folder / "entry.json").is_file():
+    if not any((folder / file).is_file() for file in _MARKS):
         raise UnknownModel(
-            f"There is no model {wanted!r} here (no entry.json in {folder}).",
+            f"There is no model {wanted!r} here (no {' and no '.join(_MARKS)} in {folder}).",
             stage="load",
             remedy=f"Known names: {', '.join(_SHIPPED)}; the path of a model folder works too.",
         )
@@ -55,11 +57,14 @@ def model_names() -> tuple[str, ...]:
 
 
 def read_entry(folder: Path) -> CatalogueEntry:
-    """Read `entry.json` as an entry of the family that it names.
+    """The entry in `entry.json`, of the family that it names; without that file, the one a family makes.
 
     Raises:
-        BadCheckpoint: it is not a valid entry; the sentence names the first field that is wrong.
+        BadCheckpoint: the file is not a valid entry (the sentence names the first field that is wrong), or no
+            family knows the folder for one of its own.
     """
+    if not (folder / "entry.json").is_file():
+        return _snapshot_entry(folder)
     data = (folder / "entry.json").read_bytes()
     try:
         named = _Named.model_validate_json(data).family
@@ -70,6 +75,17 @@ def read_entry(folder: Path) -> CatalogueEntry:
         raise BadCheckpoint(
             f"entry.json of the model in {folder} is wrong: {where}: {first['msg']}.", stage="load"
         ) from error
+
+
+def _snapshot_entry(folder: Path) -> CatalogueEntry:
+    for name in family_names():
+        if (entry := family(name).snapshot_entry(folder)) is not None:
+            return entry
+    raise BadCheckpoint(
+        f"The model in {folder} is of no family that is known here.",
+        stage="load",
+        remedy=f"Known families: {', '.join(family_names())}; an entry.json beside the weights names one.",
+    )
 
 
 def read_vocabulary(folder: Path, entry: CatalogueEntry) -> Literal["open"] | Vocabulary:

@@ -6,8 +6,12 @@ same as a sequence (B, h * w, 4 * C). Knows nothing of noise or text.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
+
+from flux_runtime.families.sketch import Sketch, fit_sketch
 
 
 class LatentCodec:
@@ -26,13 +30,29 @@ class LatentCodec:
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """Latents (B, 4 * C, H / token_size, W / token_size) of pixels (B, 3, H, W) in [-1, 1]."""
-        pixels = pixels.to(self._vae.device, self._vae.dtype, memory_format=torch.channels_last)
-        return (pack_2x2(self._vae.encode(pixels).latent_dist.mode()) - self._mean) / self._std  # pyright: ignore
+        return (pack_2x2(self._encode(pixels)) - self._mean) / self._std
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pixels (B, 3, H, W), about [-1, 1], of latents (B, 4 * C, h, w)."""
         latents = latents.to(self._vae.device, self._vae.dtype) * self._std + self._mean
-        unpacked = unpack_2x2(latents).contiguous(memory_format=torch.channels_last)
+        return self._decode(unpack_2x2(latents))
+
+    def sketch(self, latents: torch.Tensor) -> torch.Tensor:
+        """The same at a quarter of the pixels or fewer and roughly, in a thousandth of the time."""
+        return self._sketch(
+            unpack_2x2(latents.to(self._vae.device, self._vae.dtype) * self._std + self._mean)
+        )
+
+    @cached_property
+    def _sketch(self) -> Sketch:
+        return fit_sketch(self._encode, self._decode)
+
+    def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        pixels = pixels.to(self._vae.device, self._vae.dtype, memory_format=torch.channels_last)
+        return self._vae.encode(pixels).latent_dist.mode()  # pyright: ignore
+
+    def _decode(self, unpacked: torch.Tensor) -> torch.Tensor:
+        unpacked = unpacked.contiguous(memory_format=torch.channels_last)
         return self._vae.decode(unpacked, return_dict=False)[0]  # pyright: ignore
 
 

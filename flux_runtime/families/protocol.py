@@ -111,6 +111,10 @@ class Family(Protocol):
         """Pixels (B, 3, H, W), about [-1, 1], of latents."""
         ...
 
+    def sketch(self, latents: torch.Tensor) -> torch.Tensor:
+        """What `decode` gives, smaller (B, 3, H / n, W / n) and roughly, in a fraction of a step's time."""
+        ...
+
     def schedule(self, num_inference_steps: int, tokens: int, *, shifted: bool) -> Schedule:
         """The noise levels for an image of so many tokens; not `shifted`, they are uniform."""
         ...
@@ -171,10 +175,11 @@ Entry = TypeVar("Entry", bound=CatalogueEntry)
 
 @dataclass(frozen=True)
 class FamilyDefinition(Generic[Entry]):
-    """A family by name, before anything of it is loaded. Each function gets the model's folder and entry.
+    """A family by name, before anything of it is loaded.
 
-    `entry` is the class of the family's entries. `load` also gets device and dtype, as does
-    `reference_pipeline`.
+    `entry` is the class of the family's entries. `snapshot_entry` makes one for a folder that diffusers saved
+    and that has no `entry.json`; None if it is not of this family. The other functions get the model's folder
+    and entry, `load` and `reference_pipeline` also device and dtype.
 
     Raises:
         BadCheckpoint: (each function) the folder does not hold what the family needs.
@@ -182,6 +187,7 @@ class FamilyDefinition(Generic[Entry]):
 
     name: str
     entry: type[Entry]
+    snapshot_entry: Callable[[Path], Entry | None]
     load: Callable[[Path, Entry, torch.device, torch.dtype], Family]
     tokenizer: Callable[[Path, Entry], PromptTokenizer]
     reference_pipeline: Callable[[Path, Entry, torch.device, torch.dtype], ReferencePipeline]

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import torch
 
 
+def _snapshot_entry(folder: Path) -> Flux3Entry | None:
+    from flux_runtime.families.flux3.snapshot import snapshot_entry
+
+    return snapshot_entry(folder)
+
+
 def _load(folder: Path, entry: Flux3Entry, device: torch.device, dtype: torch.dtype) -> Family:
     from flux_runtime.families.flux3.model import Flux3Model
 
@@ -37,6 +43,7 @@ def _reference_pipeline(
 FAMILY = FamilyDefinition(
     name="flux3",
     entry=Flux3Entry,
+    snapshot_entry=_snapshot_entry,
     load=_load,
     tokenizer=_tokenizer,
     reference_pipeline=_reference_pipeline,

@@ -98,6 +98,10 @@ class Flux3Model:
         """Pixels (B, 3, H, W), about [-1, 1]."""
         return self._codec.decode(latents)
 
+    def sketch(self, latents: torch.Tensor) -> torch.Tensor:
+        """A linear map of each latent cell, fitted to the VAE when it is first asked for."""
+        return self._codec.sketch(latents)
+
     def schedule(self, num_inference_steps: int, tokens: int, *, shifted: bool) -> Schedule:
         """FLUX.3 bends its schedule by a constant, whatever the number of tokens."""
         shift = self._shift if shifted else 1.0

@@ -18,6 +18,10 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from flux_runtime.errors import BadCheckpoint, BadImage
 from flux_runtime.families.protocol import Message
 
+FOLDERS = ("processor", "tokenizer")
+IMAGE_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+"""The second is how transformers 5 saves a whole processor."""
+
 
 class VisionLanguageProcessor:
     """A tokenizer with a chat template, and the image processor that goes with it.
@@ -37,15 +41,16 @@ class VisionLanguageProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> VisionLanguageProcessor:
-        """Read `processor/` of a model folder.
+        """Read `processor/` of a model folder, or `tokenizer/`, where diffusers' pipeline keeps it.
 
         Raises:
             BadCheckpoint: a file is missing or damaged, or the tokenizer has no chat template.
         """
-        where = folder / "processor"
-        for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
-            if not (where / name).is_file():
-                raise BadCheckpoint(f"The model in {folder} has no processor/{name}.", stage="load")
+        found = (folder / name for name in FOLDERS if (folder / name / "tokenizer.json").is_file())
+        where = next(found, folder / FOLDERS[0])
+        for names in (("tokenizer.json",), ("tokenizer_config.json",), IMAGE_PROCESSOR_FILES):
+            if not any((where / name).is_file() for name in names):
+                raise BadCheckpoint(f"The model in {folder} has no {where.name}/{names[0]}.", stage="load")
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
             image_processor = Qwen2VLImageProcessorPil.from_pretrained(where, local_files_only=True)
