@@ -21,6 +21,7 @@ from assistant.page.guard import LOOPBACK_HOSTS, PageGuard
 from assistant.page.mount import Page
 from assistant.page.sockets import guard_sockets
 from assistant.page.surface import UsedPart
+from assistant.page.uploads import BoundedUploads
 from assistant.service import Service
 from assistant.settings import Settings
 from assistant.sign_in import EntryToken, SignIn, sign_in_secret
@@ -115,7 +116,7 @@ def build_app(
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return Response(png, media_type="image/png", headers=headers)
 
-    app.mount("/", UsedPart(page.application))
+    app.mount("/", BoundedUploads(UsedPart(page.application)))
     return app
 
 

@@ -13,6 +13,7 @@ from typing import cast
 import chainlit as cl
 from chainlit.auth.cookie import get_token_from_cookies
 from chainlit.auth.jwt import decode_jwt
+from chainlit.config import config
 from chainlit.context import context
 from chainlit.input_widget import Select, Slider, TextInput
 from chainlit.session import WebsocketSession
@@ -22,17 +23,14 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from assistant.page.history import ChatHistory
+from assistant.page.panel import MOST_STEPS, read_panel
 from assistant.page.served import live, service
 from assistant.page.shown_turn import ShownTurn
 from assistant.page.turn_view import BUTTON
 from assistant.page.words import PageWords, words_for
 from assistant.phrases import numbers
 from assistant.turn import LOCAL_OWNER, Action, Turn
-from flux_runtime.interface import MAX_SEED
 from tools import TOOLS
-
-MOST_STEPS = 50
-"""The settings slider's end; the model may take more, but nothing gets better."""
 
 PREVIEWS = 4
 """How many previews of a picture are asked for."""
@@ -78,7 +76,6 @@ async def leave() -> None:
     live().leave(_visitor())
 
 
-@cl.on_message
 async def take(message: cl.Message) -> None:
     pending: tuple[str, int] | None = cl.user_session.get("pending")
     cl.user_session.set("pending", None)
@@ -86,8 +83,16 @@ async def take(message: cl.Message) -> None:
     if command is None and pending:
         command, image = pending
     files = [Path(element.path) for element in message.elements or () if element.path]
-    attachments = tuple([await asyncio.to_thread(file.read_bytes) for file in files])
+    try:
+        attachments = tuple([await asyncio.to_thread(file.read_bytes) for file in files])
+    except OSError:  # its text would name a path of this machine
+        await cl.Message(content=_words().unreadable).send()
+        return
     await _show(_turn(message.content, command, image, attachments, key=message.id))
+
+
+# Not by its decorator, which puts all answers below a step of their own that no other tab knows of.
+config.code.on_message = take
 
 
 @cl.action_callback(BUTTON)
@@ -132,9 +137,7 @@ def _turn(
     key: str | None = None,
 ) -> Turn:
     """A turn of this conversation with the settings of its panel; those left alone are left to the model."""
-    settings = context.session.chat_settings
-    width, height = map(int, settings["size"].split("×")) if settings.get("size") else (None, None)
-    steps = int(settings["steps"]) if settings.get("steps") else None
+    panel = read_panel(context.session.chat_settings)
     return Turn(
         text=text,
         session=context.session.thread_id,
@@ -142,20 +145,14 @@ def _turn(
         attachments=attachments,
         reply_to=image,
         command=command,
-        seed=_seed(settings),
-        width=width,
-        height=height,
-        num_inference_steps=steps,
+        seed=panel.seed,
+        width=panel.width,
+        height=panel.height,
+        num_inference_steps=panel.steps,
         previews=PREVIEWS,
         idempotency_key=key or uuid.uuid4().hex,
         channel="chat",
     )
-
-
-def _seed(settings: dict) -> int | None:
-    """The seed of the panel; None, which means a new one, if it is empty or no seed."""
-    text = (settings.get("seed") or "").strip()
-    return int(text) if text.isdecimal() and int(text) <= MAX_SEED else None
 
 
 async def _show(turn: Turn) -> None:
@@ -164,8 +161,11 @@ async def _show(turn: Turn) -> None:
 
 @cl.on_settings_update
 async def check_settings(settings: dict) -> None:
-    if (settings.get("seed") or "").strip() and _seed(settings) is None:
+    unusable = read_panel(settings).unusable
+    if "seed" in unusable:
         await cl.Message(content=_words().bad_seed).send()
+    if unusable - {"seed"}:
+        await cl.Message(content=_words().bad_size_or_steps).send()
 
 
 async def _set_up() -> None:

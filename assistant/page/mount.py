@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +20,9 @@ from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from assistant.page.folders import PageFolder
+from assistant.page.uploads import UPLOAD_PATH
+from assistant.page.words import words_for
 from assistant.service import Service
 from assistant.turn import LOCAL_OWNER
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _APP = Path(__file__).with_name("app.py")
 _ASSETS = Path(__file__).with_name("assets")
-_UPLOADS = "/project/file"
+_BUTTONS = "/project/action"
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class Page:
     application: FastAPI
 
     def __init__(self, service: Service, *, address: str, secret: str) -> None:
-        self._folder = _own_folder()
-        os.environ["CHAINLIT_APP_ROOT"] = str(self._folder)
+        self._folder = PageFolder(_ASSETS)
+        os.environ["CHAINLIT_APP_ROOT"] = str(self._folder.path)
         os.environ["CHAINLIT_AUTH_SECRET"] = secret
         # Another port of this host is another page, and a browser shows its cookies to this one as well.
         os.environ["CHAINLIT_AUTH_COOKIE_NAME"] = f"flux-assistant-{urlsplit(address).port}-signed-in"
@@ -70,7 +71,7 @@ class Page:
         config.run.module_name = str(_APP)
         load_module(config.run.module_name)
         ensure_jwt_secret()
-        app.add_exception_handler(ValueError, unusable_upload)
+        app.add_exception_handler(ValueError, unusable_request)
         self.application = app
 
     async def owner_of(self, request: HTTPConnection) -> str | None:
@@ -99,18 +100,22 @@ class Page:
         finally:
             watching.cancel()
             self._live.stop()  # turns under way would else hold up the end until they are done
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
 
 
-async def unusable_upload(request: Request, error: Exception) -> JSONResponse:
-    """Chainlit raises a ValueError for a file of no bytes; say so instead of failing without words.
+async def unusable_request(request: Request, error: Exception) -> JSONResponse:
+    """Chainlit raises a ValueError for a file of no bytes, and for a button of no open tab or of no kind.
 
-    Any other ValueError of it goes on as it was.
+    Say so instead of failing without words. Any other ValueError of it goes on as it was.
     """
-    if request.url.path != _UPLOADS:
+    if request.url.path == UPLOAD_PATH:
+        detail = "the file is empty"
+    elif request.url.path == _BUTTONS:
+        detail = words_for(request.headers.get("accept-language")).unreadable
+    else:
         raise error
     _log.info("%s: %s", request.url.path, error)
-    return JSONResponse({"detail": "the file is empty"}, status_code=400)
+    return JSONResponse({"detail": detail}, status_code=400)
 
 
 def _hear_of_connections(live: Live) -> None:
@@ -124,14 +129,3 @@ def _hear_of_connections(live: Live) -> None:
         await connection_successful(socket)
         if session := WebsocketSession.get(socket):
             await live.join(session)
-
-
-def _own_folder() -> Path:
-    """A folder of this process's own with the page's configuration, words and pictures.
-
-    Chainlit writes beside its configuration and empties a folder there when it stops; two pages at once, or a
-    read-only installation, must not meet in one place.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="flux-assistant-page-"))
-    shutil.copytree(_ASSETS, folder, dirs_exist_ok=True)
-    return folder

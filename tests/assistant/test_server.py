@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from assistant.page.mount import unusable_upload
+from assistant.page.mount import unusable_request
 from assistant.server import CannotServe, listen
 
 
@@ -68,15 +68,20 @@ def test_a_port_that_is_not_allowed_is_not_called_taken(monkeypatch: pytest.Monk
         listen("127.0.0.1", 80)
 
 
-def test_only_a_failed_upload_is_told_as_an_empty_file() -> None:
+def test_only_a_failed_upload_or_button_is_told_as_one() -> None:
     app = FastAPI()
-    app.add_exception_handler(ValueError, unusable_upload)
+    app.add_exception_handler(ValueError, unusable_request)
 
     @app.post("/project/file")
+    @app.post("/project/action")
     @app.get("/project/threads")
     async def fail() -> None:
         raise ValueError("anything")
 
     page = TestClient(app, raise_server_exceptions=False)
     assert page.post("/project/file").json() == {"detail": "the file is empty"}
+    assert "could not be read" in page.post("/project/action").json()["detail"]
+    assert (
+        "无法读取" in page.post("/project/action", headers={"Accept-Language": "zh-CN,en"}).json()["detail"]
+    )
     assert page.get("/project/threads").status_code == 500

@@ -92,6 +92,13 @@ def served(tmp_path: Path) -> Iterator[ServedPage]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def served_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage]:
+    """One page for a whole file of tests that leave it as it was."""
+    with _serving(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
 @pytest.fixture
 def served_with_few_descriptors(tmp_path: Path) -> Iterator[ServedPage]:
     """A page whose process may have 256 descriptors and no more."""
