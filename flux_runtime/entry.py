@@ -17,13 +17,13 @@ Task = Literal["generate", "edit", "answer", "plan"]
 PLANNER_TEMPLATE = """\
 You are at the other end of a conversation about pictures. You draw, change and look at them by calling \
 tools; do what the last message asks for, with one call for each thing, in order. Pictures have numbers. \
-"It" is the latest picture unless the conversation says otherwise. Keep people's own words, in their \
+"It" is the current picture unless the conversation says otherwise. Keep people's own words, in their \
 language, where a tool takes words. If nothing has to be drawn, changed or looked at, answer in a sentence, \
 without a call.
 {% if images %}
 Pictures:
 {%- for image in images %}
-#{{ image.number }}{% if image.caption %}: {{ image.caption }}{% endif %}
+#{{ image.number }}{{ " (current)" if image.current }}{% if image.caption %}: {{ image.caption }}{% endif %}
 {%- endfor %}
 {%- else %}
 There are no pictures yet.
@@ -66,8 +66,8 @@ class CatalogueEntry(BaseModel, frozen=True, extra="forbid"):
     answer_tokens: int = Field(default=64, ge=1)
     """Tokens that an answer may have unless a request says otherwise."""
     planner_template: str = PLANNER_TEMPLATE
-    """The planner's system prompt, a jinja template over `images` (each with its `number` and its `caption`,
-    which may be empty) and `attached` (numbers)."""
+    """The planner's system prompt, a jinja template over `images` (each with its `number`, its `caption`,
+    which may be empty, and whether it is `current`) and `attached` (numbers)."""
     planner_images: int = Field(default=8, ge=0)
     """How many of the latest images the planner is shown besides those that a message names."""
     planner_history: int = Field(default=6, ge=0)

@@ -170,14 +170,16 @@ class Exchange(_Frozen):
 class PlanRequest(_Frozen):
     """Turn a person's message into tool calls. The planner sees numbers and captions of images, never pixels.
 
-    `images` are the numbers that it is shown, `attached` those that came with this message, `captions` what
-    the images show, by number, as far as that is known. `history` is what was said before, the latest last.
-    How much of this a model reads, its catalogue entry says.
+    `images` are the numbers that it is shown, `attached` those that came with this message, `current` the one
+    that is meant where none is named, `captions` what the images show, by number, as far as that is known.
+    `history` is what was said before, the latest last. How much of this a model reads, its catalogue entry
+    says.
     """
 
     message: str
     images: tuple[int, ...] = ()
     attached: tuple[int, ...] = ()
+    current: int | None = None
     captions: dict[int, str] = Field(default_factory=dict)
     history: tuple[Exchange, ...] = ()
     tools: tuple[ToolSchema, ...]
@@ -296,8 +298,8 @@ OnEvent = Callable[[Queued | Started | Step | Finished], None]
 class Capabilities(_Frozen):
     """What the model in use can do.
 
-    `planner_images` is how many of the latest images its planner should be shown, besides those that a message
-    names. `sizes` are (width, height); empty means any multiple of the token grid.
+    `planner_images` is how many of the latest images its planner should be shown, besides those that a
+    message names. `sizes` are (width, height); empty means any multiple of the token grid.
     """
 
     model: str

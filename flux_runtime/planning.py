@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from flux_runtime.entry import CatalogueEntry
 from flux_runtime.families.protocol import Message
-from flux_runtime.interface import PlanRequest, ToolCall, ToolSchema
+from flux_runtime.interface import Exchange, PlanRequest, ToolCall, ToolSchema
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _MARKS = ("<tool_call>", "</tool_call>")
@@ -29,14 +29,27 @@ def plan_messages(
 
     `plain` takes control tokens out of what people and models said.
     """
-    images = [{"number": n, "caption": plain(request.captions.get(n, ""))} for n in request.images]
+    images = [
+        {"number": n, "caption": plain(request.captions.get(n, "")), "current": n == request.current}
+        for n in request.images
+    ]
     template = _JINJA.from_string(entry.planner_template)
-    messages = [_message("system", template.render(images=images, attached=request.attached))]
-    for exchange in request.history[len(request.history) - entry.planner_history :]:
-        if exchange.said:
-            messages.append(_message("user", plain(exchange.said)))
-        messages.append(_message("assistant", plain(exchange.replied)))
-    return [*messages, _message("user", plain(request.message))]
+    system = _message("system", template.render(images=images, attached=request.attached))
+    history = request.history[max(0, len(request.history) - entry.planner_history) :]
+    return [system, *_by_turns(history, plain), _message("user", plain(request.message))]
+
+
+def _by_turns(history: Sequence[Exchange], plain: Callable[[str], str]) -> list[Message]:
+    """Person and assistant by turns, as chat templates insist: what a wordless button did is added to the
+    reply before it, and left out if there is none."""
+    messages: list[Message] = []
+    for exchange in history:
+        said, replied = plain(exchange.said), plain(exchange.replied)
+        if said.strip():
+            messages += [_message("user", said), _message("assistant", replied)]
+        elif messages:
+            messages[-1] = _message("assistant", f"{messages[-1]['content']}\n{replied}")
+    return messages
 
 
 def _message(role: str, content: str) -> Message:

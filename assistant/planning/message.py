@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assistant.phrases import Language
+from assistant.planning.spoken import spoken
 from assistant.turn import Reply, Turn
 from flux_runtime.interface import Box, Exchange
 from sessions.records import TurnRecord
@@ -37,7 +38,7 @@ def message_of(turn: Turn, text: str, language: Language, before: Iterable[TurnR
     """The message of a turn whose words, made plain, are `text`; `before` are earlier turns, in order."""
     replies = [(record.text, Reply.read(record.reply) if record.reply else None) for record in before]
     last = replies[-1][1] if replies else None
-    history = tuple(Exchange(said=said, replied=reply.text) for said, reply in replies if reply)
+    history = tuple(Exchange(said=spoken(said), replied=reply.text) for said, reply in replies if reply)
     return Message(text, language, turn.command, turn.region, _open_question(last), history)
 
 

@@ -103,6 +103,7 @@ def make_plan(
         message=message.text,
         images=shown,
         attached=album.attached,
+        current=album.head,
         captions=short_captions(album, shown),
         history=message.history,
         tools=schemas(offered),

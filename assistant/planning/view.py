@@ -15,8 +15,8 @@ from assistant.turn import Turn
 from sessions.records import SessionRecord
 from sessions.store import SessionStore
 
-HISTORY_TURNS = 4
-"""How many turns back the planner is told what was said."""
+HISTORY_TURNS = 6
+"""How many turns back the planner is told what was said, at most; its catalogue entry may show it fewer."""
 
 
 def view(

@@ -87,19 +87,29 @@ def test_a_model_without_a_template_of_its_own_is_told_of_tools_pictures_and_cap
     assert nothing.endswith("There are no pictures yet.")
 
 
-@pytest.mark.parametrize(("kept", "heard"), [(0, []), (1, ["二"]), (6, ["one", "二"])])
+@pytest.mark.parametrize(
+    ("kept", "heard"), [(0, []), (1, ["四"]), (3, ["二", "3", "四"]), (6, ["one", "二", "3", "四"])]
+)
 def test_the_planner_is_shown_as_much_of_the_history_as_the_entry_says(kept: int, heard: list[str]) -> None:
-    history = (Exchange(said="one", replied="1"), Exchange(said="二", replied="2"))
-    request = PlanRequest(message="three", tools=TOOLS, history=history)
+    history = tuple(Exchange(said=said, replied="Done.") for said in ("one", "二", "3", "四"))
+    request = PlanRequest(message="five", tools=TOOLS, history=history)
     messages = plan_messages(_entry(planner_history=kept), request)
-    assert [message["content"] for message in messages if message["role"] == "user"] == [*heard, "three"]
+    assert [message["content"] for message in messages if message["role"] == "user"] == [*heard, "five"]
     assert sum(message["role"] == "assistant" for message in messages) == len(heard)
 
 
-def test_a_button_in_the_history_leaves_no_empty_message() -> None:
-    request = PlanRequest(message="", tools=TOOLS, history=(Exchange(said="", replied="Undone."),))
-    roles = [message["role"] for message in plan_messages(_entry(), request)]
-    assert roles == ["system", "assistant", "user"]
+def test_wordless_buttons_in_the_history_leave_person_and_assistant_by_turns() -> None:
+    undone = Exchange(said="", replied="Undone.")
+    request = PlanRequest(
+        message="and now?", tools=TOOLS, history=(undone, Exchange(said="a cat", replied="Drew #1."), undone)
+    )
+    messages = [(each["role"], each["content"]) for each in plan_messages(_entry(), request)]
+    assert messages[1:] == [("user", "a cat"), ("assistant", "Drew #1.\nUndone."), ("user", "and now?")]
+
+
+def test_the_current_picture_is_marked() -> None:
+    request = PlanRequest(message="", tools=TOOLS, images=(1, 2), captions={1: "a cat"}, current=1)
+    assert "\n#1 (current): a cat\n#2" in plan_messages(_entry(), request)[0]["content"]
 
 
 def test_control_tokens_are_taken_out_of_all_that_people_and_models_said() -> None:
