@@ -153,9 +153,10 @@ class Live:
         under_way.shown[-1] = {**under_way.shown[-1], "output": text}
         under_way.preview = preview or under_way.preview
         for each in self._visitors(visitor):
-            await each.emit("new_message", under_way.shown[-1])
+            # The page scrolls to what is new when a message changes: so the message comes last, also below.
             if preview:
                 await each.emit("element", preview)
+            await each.emit("new_message", under_way.shown[-1])
 
     async def end(self, visitor: Visitor, key: str, reply: Reply | str) -> None:
         """The turn of that key, begun in the visitor's tab, has come to its end.
@@ -180,12 +181,11 @@ class Live:
                     await each.emit("remove_element", {"id": under_way.preview.get("id")})
                 for picture in shown:
                     await each.emit("element", picture)
-                # The page scrolls to what is new when a message changes, so the message comes last.
                 if not isinstance(reply, str):
                     await _send_buttons(each, reply, key)
-                await each.emit("new_message", last)
-                if thread not in self._under_way:
+                if thread not in self._under_way:  # only now are buttons seen
                     await each.emit("task_end", {})
+                await each.emit("new_message", last)
         if key in self._tab(visitor).uploading:
             await self._send_uploads(thread, key)
 
@@ -245,13 +245,15 @@ class Live:
         if reply:
             tab.ended[key] = time.monotonic()
         tab.open.add(key)
-        for message in turn_view.messages(history, turn):
+        *before, last = turn_view.messages(history, turn)
+        for message in before:
             await visitor.emit("new_message", message)
         for picture in turn_view.pictures(history, turn):
             if picture.get("forId") != key or key not in tab.uploading:
                 await visitor.emit("element", picture)
         if reply:
             await _send_buttons(visitor, reply, key)
+        await visitor.emit("new_message", last)
 
     async def _send_uploads(self, thread: Thread, key: str) -> None:
         """Show the pictures that came with a turn in the tabs that they were not sent from."""

@@ -261,10 +261,10 @@ def test_previews_are_no_more_than_a_page_can_paint_and_the_picture_takes_their_
     runtime: Any = service.conversation().runtime
     generate = runtime.generate
 
-    def many_steps(request: Any, *, on_event: Any, cancel: Any) -> Any:
+    def many_steps(request: Any, *, on_event: Any, **rest: Any) -> Any:
         for step in range(1, 201):
             on_event(Step(step=step, of=200, preview=Image.new("RGB", (1024, 1024), "red")))
-        return generate(request, on_event=on_event, cancel=cancel)
+        return generate(request, on_event=on_event, **rest)
 
     monkeypatch.setattr(runtime, "generate", many_steps)
     monkeypatch.setattr("assistant.page.shown_turn.PAINT_SECONDS", 60.0)
