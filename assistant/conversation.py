@@ -60,6 +60,8 @@ class _Arrived(NamedTuple):
     session: SessionRecord
     record: TurnRecord
     lock: FileLock
+    is_other: bool
+    """The key was used before, for another message."""
 
 
 class Conversation:
@@ -153,21 +155,18 @@ class Conversation:
         Its lock is taken before, so that no other process takes it for one that was cut short.
         """
         session = self.store.session(turn.owner, turn.session)
-        key = turn.idempotency_key or uuid.uuid4().hex
+        key, fingerprint = turn.idempotency_key or uuid.uuid4().hex, turn.fingerprint()
         lock = self._locks.turn(self.store.turn_id(session, key))
         with suppress(Timeout):  # then the same turn is being done already
             lock.acquire(blocking=False)
         try:
             record = self.store.begin_turn(
-                session,
-                key=key,
-                fingerprint=turn.fingerprint(),
-                text=plain(turn.text),
-                channel=turn.channel,
+                session, key=key, fingerprint=fingerprint, text=plain(turn.text), channel=turn.channel
             )
-            if lock.is_locked and record.fingerprint == turn.fingerprint() and _may_be_tried_again(record):
+            is_other = record.fingerprint != fingerprint
+            if lock.is_locked and not is_other and _may_be_tried_again(record):
                 record = self.store.reopen_turn(turn.owner, record.id)
-            return _Arrived(session, record, lock)
+            return _Arrived(session, record, lock, is_other)
         except BaseException:
             self._locks.give_up(lock)
             raise
@@ -176,11 +175,14 @@ class Conversation:
         self, turn: Turn, arriving: Future[_Arrived], on_event: OnEvent | None, cancel: threading.Event
     ) -> Reply:
         try:
-            session, record, lock = arriving.result()
+            session, record, lock, is_other = arriving.result()
         except Exception as error:
             return bare(self._failure(error, turn), turn, "")
         run = TurnRun(turn, record.id, session, self.store, self.runtime, cancel, on_event, self.tools)
         try:
+            if is_other:
+                used = BadMessage(say(run.language, "key_reused"), stage="screen")
+                return compose({"failure": failure_of(used, run.language)}, run)
             return self._answer(record, lock, run)
         except Exception as error:
             return bare(self._failure(error, turn, run), turn, run.id)
@@ -189,9 +191,6 @@ class Conversation:
 
     def _answer(self, record: TurnRecord, lock: FileLock, run: TurnRun) -> Reply:
         """The stored reply, or else that of the turn when its time has come."""
-        if record.fingerprint != run.turn.fingerprint():
-            used = BadMessage(say(run.language, "key_reused"), stage="screen")
-            return compose({"failure": failure_of(used, run.language)}, run)
         if record.reply is None:
             stopped = run.cancel.is_set
             try:

@@ -58,7 +58,7 @@ class StoredImages:
         try:
             with self._connection.writing() as db:
                 if not one(db, "SELECT id FROM image WHERE id = ?", identity):
-                    if self._files.read(sha256) is None:  # it was old, without a row, and swept just now
+                    if not self._files.path(sha256).exists():  # it had no row yet, and was swept just now
                         self._files.save(image)
                     _insert_image(db, new, {**known, **size, "sha256": sha256})
                     write_heads(db, session.id, read_heads(db, session.id).push(identity))

@@ -4,6 +4,8 @@ import asyncio
 import io
 import os
 import sqlite3
+import stat
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 
 from assistant.conversation import Conversation
-from assistant.graph_checkpoints import open_checkpoints
+from assistant.graph_checkpoints import open_checkpoints, roll_back
 from assistant.turn import Turn
 
 if TYPE_CHECKING:
@@ -53,6 +55,33 @@ def test_the_journal_is_not_the_write_ahead_log(tmp_path: Path) -> None:
     open_checkpoints(tmp_path / "turns.db").conn.close()
     mode = sqlite3.connect(tmp_path / "turns.db").execute("PRAGMA journal_mode").fetchone()
     assert mode == ("delete",)
+
+
+def test_what_a_conversation_keeps_beside_the_store_is_for_its_owner_alone(
+    conversation: Conversation, tmp_path: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        asyncio.run(conversation.take_turn(Turn(text="a cat", command="generate")))
+        open_checkpoints(tmp_path / "turns.db").conn.close()
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"turns.db", "turns.db.lock", "store.db"}
+    assert any(path.parent.name == "locks" for path in files)
+    for path in files:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE((tmp_path / "data" / "locks").stat().st_mode) == 0o700
+
+
+def test_a_write_that_failed_half_way_holds_up_no_other_process(tmp_path: Path) -> None:
+    saver = open_checkpoints(tmp_path / "turns.db")
+    saver.conn.execute("DELETE FROM checkpoints")  # and no commit: it was the commit that failed
+    roll_back(saver)
+    with closing(sqlite3.connect(tmp_path / "turns.db", timeout=0.05)) as other:
+        other.execute("DELETE FROM checkpoints")
+        other.commit()
+    saver.conn.close()
 
 
 def test_a_checkpoint_revives_no_object(tmp_path: Path) -> None:

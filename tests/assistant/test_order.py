@@ -150,11 +150,11 @@ conversation.close()
 """
 
 
-@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize(("processes", "turns"), [(2, 40), (4, 80)])
 def test_the_order_in_the_store_is_the_order_of_completion_whoever_sends(
-    tmp_path: Path, processes: int
+    tmp_path: Path, processes: int, turns: int
 ) -> None:
-    count = 80 // processes
+    count = turns // processes
     senders = [
         subprocess.Popen(
             [sys.executable, "-c", _SENDS, str(tmp_path), str(TESTS), f"process {n}", str(count)],
@@ -179,7 +179,7 @@ def test_the_order_in_the_store_is_the_order_of_completion_whoever_sends(
     store = SessionStore(tmp_path)
     history = store.history("local", "default")
     store.close()
-    assert len(completed) == 80
+    assert len(completed) == turns
     assert [turn.text for turn in history.turns] == completed
     assert [image.prompt_used for image in history.images] == completed
     for n in range(processes):
