@@ -68,8 +68,8 @@ class UnderWay:
 class _Tab:
     """What a tab has been sent, by the keys of turns."""
 
-    ended: dict[str, float] = field(default_factory=dict)
-    """Turns with their replies, and when."""
+    ended: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """Turns with their replies: when, and what was said. A turn that failed may be done again."""
     open: set[str] = field(default_factory=set)
     """Turns as far as they were."""
     failed: dict[str, StepDict] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Live:
             connected.append(visitor)
         tab = self._tab(visitor)
         if not tab.opening:
-            tab.ended = {key: at for key, at in tab.ended.items() if now - at > DOUBTFUL_SECONDS}
+            tab.ended = {key: sent for key, sent in tab.ended.items() if now - sent[0] > DOUBTFUL_SECONDS}
             tab.open.clear()
         tab.opening = False
         if thread in self._under_way:  # Chainlit has just told the tab that nothing runs
@@ -127,7 +127,7 @@ class Live:
         ]
         tab, now = self._tab(visitor), time.monotonic()
         tab.opening = True
-        tab.ended |= {turn.key: now for turn in turns}
+        tab.ended |= {turn.key: (now, outputs[turn_view.reply_message(turn.key)] or "") for turn in turns}
         for turn in turns[-BUTTONED_TURNS:]:
             if reply := turn_view.stored_reply(turn):
                 await _send_buttons(visitor, reply, turn.key)
@@ -176,7 +176,7 @@ class Live:
             tab = self._tab(each)
             async with tab.sending:
                 if each in self._connected.get(thread, ()):  # else it is sent when the tab comes back
-                    tab.ended[key] = time.monotonic()
+                    tab.ended[key] = time.monotonic(), text
                 if under_way.preview and not shown:
                     await each.emit("remove_element", {"id": under_way.preview.get("id")})
                 for picture in shown:
@@ -239,11 +239,15 @@ class Live:
         """Send what the tab lacks of a stored turn. Those that run here show themselves."""
         key = turn.key
         running = key in self._under_way.get(_thread(visitor), {})
-        if key in tab.ended or running or (turn.reply is None and (key in tab.open or key in tab.failed)):
+        if turn.reply is None:
+            known = key in tab.open or key in tab.failed
+        else:
+            known = key in tab.ended and tab.ended[key][1] == turn.reply["text"]
+        if running or known:
             return
         reply = turn_view.stored_reply(turn)
         if reply:
-            tab.ended[key] = time.monotonic()
+            tab.ended[key] = time.monotonic(), reply.text
         tab.open.add(key)
         *before, last = turn_view.messages(history, turn)
         for message in before:

@@ -19,7 +19,7 @@ from assistant.page.words import words_for
 from assistant.service import Service
 from assistant.settings import Settings
 from assistant.turn import LOCAL_OWNER, Turn
-from flux_runtime.errors import BadCheckpoint
+from flux_runtime.errors import BadCheckpoint, QueueFull
 from flux_runtime.interface import Step
 
 if TYPE_CHECKING:
@@ -215,6 +215,36 @@ def test_turns_of_another_process_appear_while_a_tab_is_open(
 
     asyncio.run(scene())
     other.close()
+
+
+def test_a_turn_that_failed_and_was_done_again_elsewhere_shows_its_new_reply(
+    live: Live,
+    service: Service,
+    take: Callable[..., Coroutine[Any, Any, None]],
+    open_tab: OpenTab,
+    monkeypatch: pytest.MonkeyPatch,
+    scripted: ScriptedRuntime,
+) -> None:
+    monkeypatch.setattr("assistant.page.live.LOOK_SECONDS", 0.01)
+
+    def fail(_: object) -> None:
+        raise QueueFull("Too many wait.", stage="queue")
+
+    async def scene() -> None:
+        tab = open_tab()
+        await _join(live, tab)
+        watching = asyncio.create_task(live.watch())
+        scripted.before = fail
+        await take(tab)
+        assert tab.screen.texts[0] == "a cat"
+        assert "Drew" not in tab.screen.texts[1]
+        scripted.before = lambda _: None
+        again = Turn(text="a cat", command="generate", session="one", idempotency_key="first")
+        await service.conversation().take_turn(again)
+        await _until(lambda: tab.screen.texts == ["a cat", "Drew #1."])
+        watching.cancel()
+
+    asyncio.run(scene())
 
 
 def test_an_upload_is_shown_in_the_other_tabs_and_once_in_its_own(
