@@ -9,6 +9,10 @@ from tools.wording import Language, Wording, language_of
 __all__ = ["Language", "group_label", "language_of", "listed", "no_such_image", "numbers", "quoted", "say"]
 
 
+SHORTENED_ROW = 6
+"""From so many numbers in a row on, only the first and the last are said."""
+
+
 def say(language: Language, phrase: str, **values: object) -> str:
     """The phrase in that language with its values filled in."""
     return Wording(*_PHRASES[phrase]).say(language, **values)
@@ -27,8 +31,19 @@ def quoted(language: Language, words: tuple[str, ...]) -> str:
 
 
 def numbers(language: Language, images: Iterable[int]) -> str:
-    """ "#1, #2 and #3" """
-    return listed(language, [f"#{n}" for n in images])
+    """ "#1, #2 and #3"; many in a row as "#1 to #80"."""
+    rows: list[list[int]] = []
+    for n in images:
+        if rows and n == rows[-1][-1] + 1:
+            rows[-1].append(n)
+        else:
+            rows.append([n])
+    to = "到" if language == "zh" else "to"
+    said: list[str] = []
+    for row in rows:
+        long = len(row) >= SHORTENED_ROW
+        said += [f"#{row[0]} {to} #{row[-1]}"] if long else [f"#{n}" for n in row]
+    return listed(language, said)
 
 
 def no_such_image(n: int, known: Sequence[int], language: Language) -> str:

@@ -91,7 +91,8 @@ class ReplyImage(_Stored):
 class Action(_Stored):
     """A button: pressed, it sends `Turn(command=..., reply_to=image, text=text)`.
 
-    "ask" and "edit" come without a text: the person says what, and the image is already chosen.
+    The button of a command that wants words comes without a text: the person says what, and the image is
+    already chosen.
     """
 
     command: str | None

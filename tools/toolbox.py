@@ -11,7 +11,8 @@ from tools.wording import Language
 
 
 class Toolbox:
-    """
+    """All that the assistant can do. Iterating gives the tools.
+
     Args:
         tools: each with a name, a step and commands that no other has.
 

@@ -11,18 +11,20 @@ import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import yaml
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.conversation import Conversation
+from assistant.planning.plan import SEVERAL, TALK
 from assistant.turn import LOCAL_OWNER, Reply, Turn
 from flux_runtime.errors import TryOther
 from flux_runtime.interface import AnswerRequest, Runtime
 from flux_runtime.judging import PictureJudge
 from flux_runtime.vocabulary import says
+from tools import TOOLS
 
 QUESTIONS = {
     "subject": "Who is in the picture?",
@@ -65,10 +67,17 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _what_a_turn_comes_to(tool: str) -> str:
+    known = (*(each.step for each in TOOLS), *TALK, SEVERAL)
+    if tool not in known:
+        raise ValueError(f"tool is one of {', '.join(known)}")
+    return tool
+
+
 class Expectation(_Strict):
     """What must be true of a reply; anything not named is not checked, and capitals do not matter."""
 
-    tool: Literal["generate", "ask", "edit", "undo", "chat", "clarify", "refuse", "plan"] | None = None
+    tool: Annotated[str, AfterValidator(_what_a_turn_comes_to)] | None = None
     source: int | None = None
     """The number of the picture that the last step used."""
     answer: str | None = None

@@ -10,9 +10,14 @@ from flux_runtime.interface import Box
 from tools.contract import ToolArguments
 from tools.toolbox import Toolbox
 
+TALK = ("chat", "clarify", "refuse")
+"""What a turn comes to that only talks: a reply, a question back, or why it is not done."""
+
+SEVERAL = "plan"
+"""What a turn of several steps comes to."""
+
 PlanTool = str
-"""What a turn comes to: the step's name of one tool (such as "generate"), "plan" for several steps, or one of
-three ways of only talking: "chat", "clarify" and "refuse"."""
+"""What a turn comes to: one of these, or what people call the tool of its one step, such as "generate"."""
 
 Source = int | str
 """The number of an image, or "$1" for the result of step 1."""
@@ -106,4 +111,4 @@ class Plan(BaseModel):
 
 def plan_of(steps: tuple[Step, ...], left_out: tuple[str, ...] = ()) -> Plan:
     """The plan that does these steps, at least one."""
-    return Plan(tool=steps[0].tool if len(steps) == 1 else "plan", steps=steps, left_out=left_out)
+    return Plan(tool=steps[0].tool if len(steps) == 1 else SEVERAL, steps=steps, left_out=left_out)

@@ -19,6 +19,7 @@ from assistant.planning.message import Message
 from assistant.planning.plan import Plan, Source, Step, plan_of
 from assistant.planning.source_resolution import (
     LONGEST_NUMBER,
+    MOST_OFFERED,
     Album,
     Question,
     names_current,
@@ -125,7 +126,8 @@ def _with_chosen_image(message: Message, album: Album) -> tuple[Message, Album]:
     if not number or not asked or message.command not in (None, asked.command):
         return message, album
     n = int(number[1][:LONGEST_NUMBER])
-    if n not in asked.candidates:
+    offered = album.numbers if len(asked.candidates) == MOST_OFFERED else asked.candidates
+    if n not in offered:
         return message, album
     return replace(message, text=asked.text, command=asked.command), replace(album, attached=(n,))
 

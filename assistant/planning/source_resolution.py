@@ -16,6 +16,9 @@ from sessions.records import ImageRecord
 CAPTION_LENGTH = 40
 """Characters of a caption shown beside a number."""
 
+MOST_OFFERED = 8
+"""Images that a person is asked to choose between, at most."""
+
 LONGEST_NUMBER = 30
 """Digits of an image's number that are read and said again; no image has nearly as many."""
 
@@ -85,9 +88,8 @@ def resolve(
         return _ordinal(ordinal, description, album, language, vocabulary)
     if names_current(name):
         if album.head is None:
-            return Question(
-                say(language, "nothing_current", images=numbers(language, album.numbers)), album.numbers
-            )
+            text = say(language, "nothing_current", images=numbers(language, album.numbers))
+            return Question(text, album.numbers[-MOST_OFFERED:])
         return (album.head,)
     if len(album.numbers) == 1:
         return album.numbers
@@ -118,7 +120,8 @@ def names_current(name: str) -> bool:
 
 
 def which_image(candidates: tuple[int, ...], album: Album, language: Language) -> Question:
-    """Ask which of the candidates is meant, saying what each shows."""
+    """Ask which of the candidates is meant, saying what each shows; of many, the latest are offered."""
+    candidates = candidates[-MOST_OFFERED:]
     captions = {image.n: image.caption for image in album.images}
     named = [f"#{n} ({_short(caption)})" if (caption := captions.get(n)) else f"#{n}" for n in candidates]
     return Question(say(language, "which_image", images=listed(language, named, choice=True)), candidates)
@@ -163,7 +166,8 @@ def _ordinal(
         fitting = tuple(image.n for image in _described(description, album, vocabulary, own=False)) or fitting
     if 1 <= n <= len(fitting):
         return (fitting[n - 1],)
-    return Question(say(language, "no_nth_image", images=numbers(language, fitting)), fitting)
+    text = say(language, "no_nth_image", images=numbers(language, fitting))
+    return Question(text, fitting[-MOST_OFFERED:])
 
 
 def _described(
@@ -202,7 +206,7 @@ def _known_words(text: str, vocabulary: Vocabulary | None) -> set[str]:
 
 def unknown_number(n: int, album: Album, language: Language) -> Question:
     """There is no image of that number; which of those that there are is meant?"""
-    return Question(no_such_image(n, album.numbers, language), album.numbers)
+    return Question(no_such_image(n, album.numbers, language), album.numbers[-MOST_OFFERED:])
 
 
 def _short(caption: str) -> str:

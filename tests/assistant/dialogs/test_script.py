@@ -173,6 +173,7 @@ def test_an_answer_is_read_for_what_it_affirms(wanted: str, answer: str, means: 
         ("name: x\nturns: []", "turns"),
         ("name: x\nturns: [{user: hi, expect: {tol: generate}}]", "tol"),
         ("name: x\nturns: [{user: hi, expect: {shows: {colour: red}}}]", "colour"),
+        ("name: x\nturns: [{user: hi, expect: {tool: genrate}}]", "generate, ask, edit, undo"),
         ("name: [", "script.yaml"),
     ],
 )

@@ -69,7 +69,7 @@ async def _say(page: ModuleType, text: str, command: str | None = None) -> None:
     await page.take(message)
 
 
-async def _press(page: ModuleType, command: Any, image: int) -> None:
+async def _press(page: ModuleType, command: Any, image: int | None) -> None:
     action = Action(command=command, label="", image=image)
     await page.press(cl.Action(name="", label="", payload=action.model_dump()))
 
@@ -81,6 +81,13 @@ def test_a_button_that_needs_words_takes_them_from_the_next_message(
     replies = replies_to(*drawn, _press(page, "edit", 1), _say(page, "make it rain"), _say(page, "/ask wet?"))
     assert replies[2:4] == ["What should change in #1?", "Edited #1 → #3: make it rain."]
     assert replies[4].startswith("#3:")
+
+
+def test_a_button_that_names_no_picture_is_about_the_current_one(
+    page: ModuleType, replies_to: Callable[..., list[str]]
+) -> None:
+    replies = replies_to(_say(page, "/generate a cat"), _press(page, "edit", None))
+    assert replies[-1] == "What should change in #1?"
 
 
 def test_what_is_picked_from_the_menu_wins_over_a_button_pressed_before(

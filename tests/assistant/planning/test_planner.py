@@ -261,6 +261,16 @@ def test_a_number_that_does_not_exist_is_settled_by_one_that_was_offered(
     assert steps(made) == [("edit", (2,), "make it blue")]
 
 
+def test_of_many_pictures_one_that_was_not_offered_may_still_be_chosen(scripted: ScriptedRuntime) -> None:
+    album = Album(tuple(image(n, "a cat") for n in range(1, 201)), (), 200)
+    scripted.will_edit("the cat", "make it blue")
+    asked = plan(scripted, "make the cat blue", album)
+    assert asked.candidates == tuple(range(193, 201))
+    scripted.will_edit("the cat", "make it blue")
+    made = plan(scripted, "#3", album, open_question=OpenQuestion("make the cat blue", asked.candidates))
+    assert steps(made) == [("edit", (3,), "make it blue")]
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from assistant.planning.source_resolution import Album, Question, resolve
+from assistant.planning.source_resolution import MOST_OFFERED, Album, Question, resolve
 from sessions.records import ImageRecord
 
 if TYPE_CHECKING:
@@ -158,3 +158,12 @@ def test_declared_spellings_find_an_image_across_languages(vocabulary: Vocabular
     found: Any = [resolve(name, album, "zh", vocabulary) for name in ("蓝色的那张", "红色的", "the kitty")]
     assert found == [(1,), (2,), (2,)]
     assert isinstance(resolve("蓝色的那张", album, "zh"), Question), "without the declared words it cannot"
+
+
+@pytest.mark.parametrize("name", ["the dragon", "the cat", "#999", "第三百张", "last"])
+def test_a_question_back_stays_short_in_a_long_conversation(name: str) -> None:
+    album = Album(tuple(image(n, "a cat") for n in range(1, 201)), (), None)
+    question = resolve(name, album, "en")
+    assert isinstance(question, Question)
+    assert 1 <= len(question.candidates) <= MOST_OFFERED
+    assert len(question.text) < 250
