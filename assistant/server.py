@@ -116,6 +116,11 @@ def build_app(
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return Response(png, media_type="image/png", headers=headers)
 
+    @app.post("/set-session-cookie")
+    async def remember_server() -> dict[str, str]:
+        """Chainlit's page asks for a cookie by which servers share their visitors; there is one server."""
+        return {}
+
     app.mount("/", BoundedUploads(UsedPart(page.application)))
     return app
 

@@ -19,6 +19,7 @@ from chainlit.input_widget import Select, Slider, TextInput
 from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 from jwt import InvalidTokenError
+from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
@@ -98,7 +99,11 @@ config.code.on_message = take
 @cl.action_callback(BUTTON)
 async def press(pressed: cl.Action) -> None:
     cl.user_session.set("pending", None)
-    action = Action.model_validate(pressed.payload)
+    try:
+        action = Action.model_validate(pressed.payload)
+    except ValidationError:
+        await cl.Message(content=_words().unreadable).send()
+        return
     command = TOOLS.command(action.command)
     if command and command.wanting and action.image is not None and not action.text:
         # The button has said what to do with which picture; the next message says the rest.

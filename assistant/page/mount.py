@@ -71,7 +71,8 @@ class Page:
         config.run.module_name = str(_APP)
         load_module(config.run.module_name)
         ensure_jwt_secret()
-        app.add_exception_handler(ValueError, unusable_request)
+        for error in (ValueError, AssertionError):
+            app.add_exception_handler(error, unusable_request)
         self.application = app
 
     async def owner_of(self, request: HTTPConnection) -> str | None:
@@ -104,16 +105,16 @@ class Page:
 
 
 async def unusable_request(request: Request, error: Exception) -> JSONResponse:
-    """Chainlit raises a ValueError for a file of no bytes, and for a button of no open tab or of no kind.
+    """Chainlit fails with a ValueError for a file of no bytes, for a button of no open tab or of no kind, and
+    for text that cannot be encoded, and with an AssertionError for a file of no name.
 
-    Say so instead of failing without words. Any other ValueError of it goes on as it was.
+    Say so instead of failing without words. Any other such error of it goes on as it was.
     """
-    if request.url.path == UPLOAD_PATH:
-        detail = "the file is empty"
-    elif request.url.path == _BUTTONS:
-        detail = words_for(request.headers.get("accept-language")).unreadable
-    else:
+    words, path = words_for(request.headers.get("accept-language")), request.url.path
+    if not (path in (UPLOAD_PATH, _BUTTONS) or isinstance(error, UnicodeError)):
         raise error
+    empty = path == UPLOAD_PATH and isinstance(error, ValueError)
+    detail = words.empty_upload if empty else words.unreadable
     _log.info("%s: %s", request.url.path, error)
     return JSONResponse({"detail": detail}, status_code=400)
 

@@ -15,7 +15,7 @@ _USED = re.compile(
     r"""
     / | /login | /thread/.+                                             # the page itself
     | /(assets|public)/.+ (?<! \.map ) | /favicon | /logo | /avatars/[^/]+   # what it is made of
-    | /auth/(config|header) | /user | /logout | /set-session-cookie     # who is signed in
+    | /auth/(config|header) | /user | /logout                           # who is signed in
     | /project/(settings|translations)                                  # words
     | /project/threads | /project/thread | /project/thread/.+           # conversations
     | /project/(action|file) | /project/file/[^/]+                      # buttons and uploads

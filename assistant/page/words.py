@@ -30,6 +30,7 @@ class PageWords(NamedTuple):
     bad_seed: str
     bad_size_or_steps: str
     unreadable: str
+    empty_upload: str
     too_much_uploaded: str
     thinking: str
     waiting: str
@@ -53,6 +54,7 @@ _ENGLISH = PageWords(
     seed_hint="a whole number",
     bad_seed="The seed must be a whole number from 0 to 4294967295; a new one is used until then.",
     bad_size_or_steps="This size or number of steps cannot be used; the model's own are used until then.",
+    empty_upload="This file is empty.",
     unreadable="The page sent something that could not be read. Please reload it and try again.",
     too_much_uploaded="Too many pictures wait on the page. Start a new chat, or close other tabs of it.",
     thinking="Thinking…",
@@ -75,6 +77,7 @@ _CHINESE = PageWords(
     seed_hint="一个整数",
     bad_seed="随机种子必须是 0 到 4294967295 的整数；在那之前每次使用新的种子。",
     bad_size_or_steps="这个尺寸或步数不能用；在改好之前使用模型自己的设置。",
+    empty_upload="这个文件是空的。",
     unreadable="页面发来的内容无法读取。请刷新页面后再试一次。",
     too_much_uploaded="页面上的图片太多了。请开始新的对话，或关闭其他标签页。",
     thinking="正在思考……",

@@ -79,7 +79,7 @@ def test_only_a_failed_upload_or_button_is_told_as_one() -> None:
         raise ValueError("anything")
 
     page = TestClient(app, raise_server_exceptions=False)
-    assert page.post("/project/file").json() == {"detail": "the file is empty"}
+    assert page.post("/project/file").json() == {"detail": "This file is empty."}
     assert "could not be read" in page.post("/project/action").json()["detail"]
     assert (
         "无法读取" in page.post("/project/action", headers={"Accept-Language": "zh-CN,en"}).json()["detail"]

@@ -19,7 +19,7 @@ from assistant.page.surface import is_used
             "/public/icons/mars.svg",
         ),
         *("/favicon", "/logo", "/avatars/FLUX assistant", "/auth/config", "/auth/header", "/user", "/logout"),
-        *("/set-session-cookie", "/project/settings", "/project/translations", "/project/threads"),
+        *("/project/settings", "/project/translations", "/project/threads"),
         *("/project/thread", "/project/thread/default", "/project/thread/default/element/1"),
         *("/project/action", "/project/file", "/project/file/1", "/ws/socket.io/"),
     ],

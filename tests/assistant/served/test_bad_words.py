@@ -106,6 +106,80 @@ def test_a_path_that_is_none_is_refused_without_a_traceback(served_here: ServedP
     assert "Traceback" not in served_here.log.read_text()
 
 
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"7",
+    b"{}",
+    b'{"session_id": "\\ud800"}',
+    b'{"threadId": "\\ud800", "name": ""}',
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", path) for path in ("/set-session-cookie", "/project/threads", "/project/action")),
+        *(("POST", path) for path in ("/auth/header", "/logout", f"/project/file?session_id={uuid.uuid4()}")),
+        *(("PUT", "/project/thread"), ("DELETE", "/project/thread")),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_answered_without_a_traceback(
+    served_here: ServedPage, method: str, path: str
+) -> None:
+    for body in BODIES:
+        headers = {**served_here.headers, "Content-Type": "application/json"}
+        answer = httpx.request(method, served_here.address + path, headers=headers, content=body)
+        assert answer.status_code < 500, body
+    assert "Traceback" not in served_here.log.read_text()
+
+
+def test_an_upload_without_a_name_a_kind_or_bytes_is_answered_with_a_sentence(
+    served_here: ServedPage,
+) -> None:
+    async def answers() -> list[httpx.Response]:
+        session = str(uuid.uuid4())
+        async with served_here.socket(sessionId=session), httpx.AsyncClient() as visitor:
+            found = []
+            for described in ('filename="a.png"', 'filename=""\r\nContent-Type: image/png'):
+                form = (
+                    f'--a\r\nContent-Disposition: form-data; name="file"; {described}\r\n\r\nxx\r\n--a--\r\n'
+                )
+                kind = {"Content-Type": "multipart/form-data; boundary=a"}
+                where = f"{served_here.address}/project/file?session_id={session}"
+                headers = {**served_here.headers, **kind}
+                found.append(await visitor.post(where, headers=headers, content=form.encode()))
+            files = {"file": ("a.png", b"", "image/png")}
+            found.append(await visitor.post(where, headers=served_here.headers, files=files))
+            return found
+
+    for answer in asyncio.run(answers()):
+        assert answer.status_code == 400
+        assert answer.json()["detail"][-1] == "."
+    assert "Traceback" not in served_here.log.read_text()
+
+
+def test_a_button_with_nothing_on_it_is_answered_in_the_chat(served: ServedPage) -> None:
+    async def press() -> list[str]:
+        session, shown = str(uuid.uuid4()), asyncio.Queue[str]()
+        async with served.socket(sessionId=session) as socket:
+
+            async def hear(message: dict[str, Any]) -> None:
+                shown.put_nowait(message["output"])
+
+            socket.on("new_message", hear)
+            for payload in ({}, {"label": []}):
+                body = {"sessionId": session, "action": {"name": "reply-action", "payload": payload}}
+                async with httpx.AsyncClient(headers=served.headers) as visitor:
+                    await visitor.post(f"{served.address}/project/action", json=body)
+            return [await asyncio.wait_for(shown.get(), 30) for _ in range(2)]
+
+    assert all("could not be read" in each for each in asyncio.run(press()))
+    assert "Traceback" not in served.log.read_text()
+
+
 def test_a_button_of_a_tab_that_is_gone_or_of_no_kind_is_answered_with_a_sentence(
     served_here: ServedPage,
 ) -> None:
