@@ -6,7 +6,7 @@ work between two of them, and returns the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -29,10 +29,10 @@ from flux_runtime.interface import (
     Step,
 )
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
+from flux_runtime.previews import Preview, PreviewOfEdit, preview_of_drawing, preview_steps
 
 Progress = Started | Step | Evaluation
 Drawing = Generator[Progress, Evaluated | None, ImageResult]
-Sketch = Callable[[torch.Tensor], Image.Image]
 
 
 class Stopwatch:
@@ -134,13 +134,11 @@ def _generate(model: Family, request: GenerateRequest, size: tuple[int, int]) ->
     with watch.running("encode"):
         embeds = model.encode_prompt(request.prompt)
 
-    def shown(latents: torch.Tensor) -> Image.Image:
-        return to_image(model.decode(latents)[0])
-
-    latents = yield from _denoised(model, request, embeds, size, watch, shown)
+    preview = preview_of_drawing(model)
+    latents = yield from _denoised(model, request, embeds, size, watch, preview)
     yield Started(stage="decode")
     with watch.running("decode"):
-        image = shown(latents)
+        image = to_image(model.decode(latents)[0])
     return ImageResult(image=image, receipt=_receipt(model, request, request.prompt, size, size, watch))
 
 
@@ -159,14 +157,12 @@ def _edit(model: Family, request: EditRequest, mask: Image.Image | None) -> Draw
         references = model.encode_references([canvas.put(source), *shown_too])
         anchor = _anchor(references, canvas, mask, grid) if mask else None
 
-    def shown(latents: torch.Tensor) -> Image.Image:
-        edited = canvas.take(to_image(model.decode(latents)[0]))
-        return laid_over(source, edited, mask) if mask else edited
-
-    latents = yield from _denoised(model, request, embeds, canvas.size, watch, shown, references, anchor)
+    preview = PreviewOfEdit(model, canvas, source, mask)
+    latents = yield from _denoised(model, request, embeds, canvas.size, watch, preview, references, anchor)
     yield Started(stage="decode")
     with watch.running("decode"):
-        image = shown(latents)
+        edited = canvas.take(to_image(model.decode(latents)[0]))
+        image = laid_over(source, edited, mask) if mask else edited
     return ImageResult(
         image=image,
         receipt=_receipt(model, request, request.instruction, source.size, canvas.size, watch),
@@ -180,11 +176,11 @@ def _denoised(
     embeds: Conditioning,
     size: tuple[int, int],
     watch: Stopwatch,
-    shown: Sketch | None = None,
+    preview: Preview | None = None,
     references: References | None = None,
     anchor: Anchor | None = None,
 ) -> Generator[Progress, Evaluated | None, torch.Tensor]:
-    """Latents (1, C, h, w) of an image of `size`; `shown` makes a preview of latents."""
+    """Latents (1, C, h, w) of an image of `size`."""
     count, guidance_scale = _steps(model, request), _guidance(model, request)
     yield Started(stage="denoise")
     with watch.running("denoise"):
@@ -193,6 +189,7 @@ def _denoised(
             embeds, size=size, guidance_scale=guidance_scale, references=references
         )
         sigmas = _schedule(model, request, size).sigmas
+    shown_after = preview_steps(request.previews, count)
     x = noise
     for step in (walk := denoise(field, noise, sigmas, anchor)):
         if isinstance(step, Evaluation):
@@ -203,20 +200,12 @@ def _denoised(
                 step = walk.send(evaluated.velocity)
         assert isinstance(step, DenoiseStep)
         x, number = step.x, step.step
-        preview = None
-        if shown and number in preview_steps(request.previews, count):
-            preview = shown(model.unpack(step.estimate, size))
-        yield Step(step=number, of=count, preview=preview)
+        image = None
+        if preview and number in shown_after:
+            with watch.running("preview"):
+                image = preview(model.unpack(step.estimate, size))
+        yield Step(step=number, of=count, preview=image)
     return model.unpack(x, size)
-
-
-def preview_steps(previews: int, of: int) -> frozenset[int]:
-    """The steps (from 1, never the last) after which one of so many previews is shown.
-
-    They lie evenly, the first a fifth of the way, because before that there is little to see.
-    """
-    wanted = (max(1, int(of * (0.2 + 0.8 * number / previews))) for number in range(previews))
-    return frozenset(step for step in wanted if step < of)
 
 
 def _anchor(references: References, canvas: Canvas, mask: Image.Image, grid: int) -> Anchor:

@@ -34,18 +34,19 @@ class LatentCodec:
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pixels (B, 3, H, W), about [-1, 1], of latents (B, 4 * C, h, w)."""
-        latents = latents.to(self._vae.device, self._vae.dtype) * self._std + self._mean
-        return self._decode(unpack_2x2(latents))
+        return self._decode(self._unpacked(latents))
 
     def sketch(self, latents: torch.Tensor) -> torch.Tensor:
         """The same at a quarter of the pixels or fewer and roughly, in a thousandth of the time."""
-        return self._sketch(
-            unpack_2x2(latents.to(self._vae.device, self._vae.dtype) * self._std + self._mean)
-        )
+        return self._sketch(self._unpacked(latents))
 
     @cached_property
     def _sketch(self) -> Sketch:
         return fit_sketch(self._encode, self._decode)
+
+    def _unpacked(self, latents: torch.Tensor) -> torch.Tensor:
+        """The VAE's own latents (B, C, 2 * h, 2 * w)."""
+        return unpack_2x2(latents.to(self._vae.device, self._vae.dtype) * self._std + self._mean)
 
     def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
         pixels = pixels.to(self._vae.device, self._vae.dtype, memory_format=torch.channels_last)

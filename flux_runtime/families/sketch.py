@@ -1,7 +1,7 @@
 """Latents to a small, rough picture without their decoder: each latent cell becomes a few pixels, linearly.
 
 The map is fitted once per loaded VAE, by least squares, to what its decoder makes of a few drawn pictures.
-It costs a thousandth of a decode and shows what is where and in which colours, which is what a preview is for.
+It costs a thousandth of a decode and shows what is where and in which colours: what a preview is for.
 """
 
 from __future__ import annotations

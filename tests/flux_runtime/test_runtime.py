@@ -74,14 +74,14 @@ def test_every_setting_shows_in_the_image(runtime: LocalRuntime, change: dict[st
         assert other.receipt.shift == 1.0
 
 
-def test_progress_is_told_step_by_step_with_previews_of_the_right_size(runtime: LocalRuntime) -> None:
+def test_progress_is_told_step_by_step_with_small_previews(runtime: LocalRuntime) -> None:
     events: list[Any] = []
-    request = GenerateRequest(prompt="a robot", seed=5, num_inference_steps=5, preview_every=2, width=96)
+    request = GenerateRequest(prompt="a robot", seed=5, num_inference_steps=10, previews=2, width=96)
     runtime.generate(request, on_event=events.append)
     steps = [event for event in events if isinstance(event, Step)]
-    assert [(step.step, step.of) for step in steps] == [(n, 5) for n in range(1, 6)]
-    assert [step.preview is not None for step in steps] == [False, True, False, True, False]
-    assert all(step.preview.size == (96, 64) for step in steps if step.preview)
+    assert [(step.step, step.of) for step in steps] == [(n, 10) for n in range(1, 11)]
+    assert [step.step for step in steps if step.preview] == [2, 6]
+    assert all(step.preview.size == (48, 32) for step in steps if step.preview)
     stages = [event.stage for event in events if event.kind == "started"]
     assert stages == ["encode", "denoise", "decode"]
     assert events[-1].kind == "finished"
@@ -89,8 +89,8 @@ def test_progress_is_told_step_by_step_with_previews_of_the_right_size(runtime: 
 
 def test_previews_do_not_change_the_result(runtime: LocalRuntime) -> None:
     images = [
-        runtime.generate(GenerateRequest(prompt="a robot", seed=5, preview_every=every)).image
-        for every in (0, 1)
+        runtime.generate(GenerateRequest(prompt="a robot", seed=5, previews=previews)).image
+        for previews in (0, 3)
     ]
     assert images[0].tobytes() == images[1].tobytes()
 
@@ -159,9 +159,7 @@ def test_outside_a_region_every_byte_is_the_sources(
         inside[8:30, 12:36] = True
         region = Region(box=(12, 8, 36, 30), outside=kind == "outside")
         inside ^= kind == "outside"
-    result = runtime.edit(
-        EditRequest(instruction="make it rainy", images=(source,), region=region, seed=1, preview_every=1)
-    )
+    result = runtime.edit(EditRequest(instruction="make it rainy", images=(source,), region=region, seed=1))
     assert result.image.size == size
     assert np.array_equal(_pixels(result.image)[~inside], _pixels(source)[~inside])
     assert not np.array_equal(_pixels(result.image)[inside], _pixels(source)[inside])
