@@ -1,7 +1,8 @@
 """What callers say to a runtime and hear from it: three tasks, a plan, and the events in between.
 
 The in-process runtime fulfils `Runtime`; so can anything else. Nothing here imports torch, loads a model or
-knows a model family. Sizes are pixels, boxes half open in source pixels, seeds integers, images PIL RGB.
+knows a model family. Sizes are pixels, boxes half open in source pixels, seeds integers. Images are PIL
+images of any mode; a request makes them upright opaque sRGB, and source pixels are those of the upright image.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flux_runtime.errors import BadImage, BadMask, BadSetting
-from flux_runtime.picture import Picture
+from flux_runtime.picture import Picture, StandardPicture
 from flux_runtime.vocabulary import Vocabulary
 
 Box = tuple[int, int, int, int]
@@ -123,7 +124,7 @@ class EditRequest(_Sampling):
     """
 
     instruction: str
-    images: tuple[Picture, ...]
+    images: tuple[StandardPicture, ...]
     region: Region | None = None
 
     @model_validator(mode="after")
@@ -141,7 +142,7 @@ class AnswerRequest(_Frozen):
     """
 
     question: str
-    images: tuple[Picture, ...]
+    images: tuple[StandardPicture, ...]
     max_new_tokens: int | None = None
     """None takes the model's limit on answers."""
 

@@ -1,6 +1,7 @@
 """`Picture`: a PIL image as a field of a pydantic model, which JSON holds as the base64 of a PNG.
 
-Nothing is lost on the way, neither pixels nor mode; and what pixels a picture has, one hash says.
+Nothing is lost on the way, neither pixels nor mode; and what pixels a picture has, one hash says. A
+`StandardPicture` is one that a model is going to look at: any PIL image is made upright opaque sRGB.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from PIL import Image
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from flux_runtime.errors import BadImage
+from flux_runtime.standard_rgb import standard_rgb
 
 MODES = ("1", "L", "LA", "RGB", "RGBA", "P", "I;16")
 """What a PNG holds as it is."""
@@ -57,9 +59,20 @@ def _picture(given: Any) -> Any:
     return from_base64(given) if isinstance(given, str) else given
 
 
-Picture = Annotated[
-    Image.Image,
-    BeforeValidator(_picture),
-    PlainSerializer(to_base64, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}),
-]
+def _standard(given: Any) -> Any:
+    picture = _picture(given)
+    if not isinstance(picture, Image.Image):
+        return picture
+    try:
+        return standard_rgb(picture).image
+    except (ValueError, OSError) as error:  # its mode, or a file that ends too soon
+        raise BadImage(
+            f"An image of mode {picture.mode} cannot be read.", remedy="Convert it to RGB first."
+        ) from error
+
+
+_WRITTEN = PlainSerializer(to_base64, return_type=str, when_used="json")
+_SCHEMA = WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"})
+
+Picture = Annotated[Image.Image, BeforeValidator(_picture), _WRITTEN, _SCHEMA]
+StandardPicture = Annotated[Image.Image, BeforeValidator(_standard), _WRITTEN, _SCHEMA]

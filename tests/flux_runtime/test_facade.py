@@ -173,3 +173,15 @@ def test_the_package_names_only_what_it_has() -> None:
     assert all(getattr(flux_runtime, name) for name in flux_runtime.__all__)
     with pytest.raises(AttributeError):
         flux_runtime.FluxEverything  # noqa: B018  # pyright: ignore
+
+
+def test_the_facade_takes_a_picture_as_people_see_it(
+    model: FluxMultiTaskModel, noise_image: MakeImage
+) -> None:
+    photo = noise_image(1, 96, 64)
+    photo.getexif()[0x0112] = 6  # lies on its side
+    edited = model.edit_image(instruction="rain", image=photo, seed=4, num_inference_steps=1)
+    upright = photo.transpose(Image.Transpose.ROTATE_270)
+    upright.getexif().clear()
+    assert edited.size == (64, 96)
+    assert edited == model.edit_image(instruction="rain", image=upright, seed=4, num_inference_steps=1)

@@ -200,7 +200,8 @@ def test_pictures_lose_nothing(mode: str) -> None:
 
 def test_a_picture_that_no_png_can_hold_is_named() -> None:
     with pytest.raises(BadImage, match="mode CMYK"):
-        serialise(EditRequest(instruction="rain", images=(_image("CMYK"),), seed=1))
+        region = Region(mask=_image("CMYK"))
+        serialise(EditRequest(instruction="rain", images=(_image(),), region=region, seed=1))
 
 
 @pytest.mark.parametrize("sent", ["", "no base64!", "aGVsbG8=", to_base64(_image())[:80]])
