@@ -24,12 +24,15 @@ from flux_runtime.interface import (
     GuidanceKind,
     ImageResult,
     Receipt,
+    ReceiptRegion,
     Region,
     Started,
     Step,
 )
+from flux_runtime.machine import library_versions
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
 from flux_runtime.previews import Preview, PreviewOfEdit, preview_of_drawing, preview_steps
+from flux_runtime.receipts import picture_hashes, region_of_receipt
 
 Progress = Started | Step | Evaluation
 Drawing = Generator[Progress, Evaluated | None, ImageResult]
@@ -83,7 +86,8 @@ def edit(model: Family, request: EditRequest) -> Drawing:
     _check_guidance(model, request)
     source = request.images[0]
     mask = region_mask(request.region, source.size) if request.region else None
-    return _edit(model, request, mask)
+    # Here and not in the generator: hashing large pictures must not hold the engine up.
+    return _edit(model, request, mask, picture_hashes(request), region_of_receipt(request.region))
 
 
 def latents_of_ids(
@@ -142,7 +146,13 @@ def _generate(model: Family, request: GenerateRequest, size: tuple[int, int]) ->
     return ImageResult(image=image, receipt=_receipt(model, request, request.prompt, size, size, watch))
 
 
-def _edit(model: Family, request: EditRequest, mask: Image.Image | None) -> Drawing:
+def _edit(
+    model: Family,
+    request: EditRequest,
+    mask: Image.Image | None,
+    hashes: tuple[str, ...],
+    region: ReceiptRegion | None,
+) -> Drawing:
     watch = Stopwatch(model.device)
     grid = model.token_size
     source, *others = (image.convert("RGB") for image in request.images)
@@ -163,9 +173,10 @@ def _edit(model: Family, request: EditRequest, mask: Image.Image | None) -> Draw
     with watch.running("decode"):
         edited = canvas.take(to_image(model.decode(latents)[0]))
         image = laid_over(source, edited, mask) if mask else edited
+    receipt = _receipt(model, request, request.instruction, source.size, canvas.size, watch)
     return ImageResult(
         image=image,
-        receipt=_receipt(model, request, request.instruction, source.size, canvas.size, watch),
+        receipt=receipt.model_copy(update={"images": hashes, "region": region}),
         outside_change=share_changed_outside(source, image, mask) if mask else None,
     )
 
@@ -274,4 +285,5 @@ def _receipt(
         dtype=str(model.dtype).removeprefix("torch."),
         device=str(model.device),
         seconds=watch.seconds,
+        versions=library_versions(),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -21,8 +22,22 @@ def describe_machine() -> dict[str, str | int | float]:
         "memory_gb": _memory_gb(),
         "device": device,
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "diffusers", "transformers")},
+        **library_versions(),
     }
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of what computes a picture: torch, diffusers, transformers, and this package."""
+    names = ("torch", "diffusers", "transformers", "flux-assistant")
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
 
 
 def _processor() -> str:

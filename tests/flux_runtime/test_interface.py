@@ -10,7 +10,17 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from flux_runtime.errors import BadImage, BadMask, BadSetting, FluxRuntimeError, TryOther
-from flux_runtime.interface import AnswerRequest, EditRequest, Event, GenerateRequest, Queued, Region, Step
+from flux_runtime.interface import (
+    AnswerRequest,
+    EditRequest,
+    Event,
+    GenerateRequest,
+    Queued,
+    Receipt,
+    ReceiptRegion,
+    Region,
+    Step,
+)
 
 IMAGE = Image.new("RGB", (8, 8))
 
@@ -69,6 +79,28 @@ def test_events_are_told_apart_by_kind() -> None:
     adapter: TypeAdapter[Event] = TypeAdapter(Event)
     assert adapter.validate_python({"kind": "queued", "position": 2}) == Queued(position=2)
     assert adapter.validate_python({"kind": "step", "step": 1, "of": 8}) == Step(step=1, of=8)
+
+
+def test_receipts_of_other_versions_can_be_read() -> None:
+    first_edition = {
+        "model": "pocket",
+        "revision": "0123456789ab",
+        "prompt": "a robot",
+        "seed": 7,
+        "num_inference_steps": 8,
+        "guidance_scale": 1.5,
+        "guidance_kind": "cfg",
+        "width": 256,
+        "height": 256,
+        "shift": 1.0,
+        "dtype": "float32",
+        "device": "cpu",
+        "seconds": {"denoise": 0.4},
+    }
+    old = Receipt.model_validate(first_edition)
+    assert (old.images, old.region, old.versions) == ((), None, {})
+    newer = first_edition | {"region": {"box": [0, 0, 4, 4], "words": "the sky"}, "adapter": "comics"}
+    assert Receipt.model_validate(newer).region == ReceiptRegion(box=(0, 0, 4, 4))
 
 
 def _classes(base: type[FluxRuntimeError]) -> list[type[FluxRuntimeError]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +21,14 @@ from flux_runtime.interface import (
     EditRequest,
     GenerateRequest,
     PlanRequest,
+    Receipt,
+    ReceiptRegion,
     Region,
     Runtime,
     Step,
     ToolSchema,
 )
+from flux_runtime.picture import pixels_sha256
 from flux_runtime.pixels import laid_over, region_mask
 from flux_runtime.runtime import LocalRuntime
 from flux_runtime.talking import answer_messages
@@ -51,6 +55,34 @@ def test_a_receipt_makes_the_same_bytes_again(runtime: LocalRuntime) -> None:
     assert (receipt.model, receipt.dtype, receipt.device, receipt.shift) == ("tiny", "float32", "cpu", 1.5)
     assert set(receipt.seconds) == {"encode", "denoise", "decode"}
     assert all(seconds > 0 for seconds in receipt.seconds.values())
+
+
+def test_the_receipt_of_an_edit_names_its_pictures_its_region_and_the_libraries(
+    runtime: LocalRuntime, noise_image: MakeImage
+) -> None:
+    source, other = noise_image(1, 90, 70), noise_image(2, 40, 50)
+    mask = _ellipse((90, 70))
+
+    def receipt(*images: Image.Image, region: Region | None = None) -> Receipt:
+        request = EditRequest(instruction="make it rainy", images=images, region=region, seed=1)
+        return runtime.edit(request).receipt
+
+    both = receipt(source, other)
+    assert both.images == (pixels_sha256(source), pixels_sha256(other))
+    assert receipt(other, source).images == both.images[::-1]
+    assert both.region is None
+    changed = source.copy()
+    changed.putpixel((89, 69), (1, 2, 3))
+    assert receipt(changed).images != both.images[:1]
+
+    boxed = receipt(source, region=Region(box=(4, 8, 60, 62), outside=True)).region
+    assert boxed == ReceiptRegion(box=(4, 8, 60, 62), outside=True)
+    masked = receipt(source, region=Region(mask=mask)).region
+    assert masked == ReceiptRegion(mask_sha256=pixels_sha256(mask))
+    assert set(both.versions) == {"torch", "diffusers", "transformers", "flux-assistant"}
+    assert both.versions["torch"] == version("torch")
+    drawn = runtime.generate(GenerateRequest(prompt="a robot", seed=5)).receipt
+    assert (drawn.images, drawn.region, drawn.versions) == ((), None, both.versions)
 
 
 @pytest.mark.parametrize(
