@@ -2,21 +2,21 @@
 
 Flow matching on the analytic latents, text from the frozen Qwen3-VL, and representation alignment (REPA, Yu
 et al. 2024) with that same model's visual tokens as teacher. Edits weigh the tokens that change. Two
-processes of one thread each average their gradients (gloo), or one process on a GPU.
+processes of one thread each average their gradients (DistributedDataParallel over gloo), or one process on a
+GPU.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from diffusers.models.transformers.transformer_flux3 import Flux3Transformer2DModel
-from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from flux_runtime.families.latents import (
@@ -36,12 +36,11 @@ from flux_runtime.pocket.lessons import GRID, loosen
 from flux_runtime.pocket.pairs import Pool, changes_one_of_two, training_pair
 from flux_runtime.pocket.planning import partial
 from flux_runtime.pocket.progress import (
-    Average,
     TrainingRun,
     averaged_weights,
+    muon_and_adamw,
     on_training_device,
     training_device,
-    warmup_cosine,
 )
 from flux_runtime.pocket.splits import training_scene
 from flux_runtime.pocket.tokenizer import load_tokenizer
@@ -130,96 +129,98 @@ class Aligner(torch.nn.Module):
         return 1 - F.cosine_similarity(self.layers(states).float(), features, dim=-1).mean()
 
 
-class Trainer:
-    """One process's part of the training; each loss draws its own batch."""
+class Batch(NamedTuple):
+    """Drawings or edits to learn from, of the same tokens; for edits there is a reference."""
 
-    def __init__(self, folder: Path, pool: Pool, rank: int) -> None:
-        self.device = training_device()
-        self.tokenizer, self.pool = load_tokenizer(folder), pool
-        self.language_model = on_training_device(load_language_model(folder, self.tokenizer))
-        torch.manual_seed(0)
-        self.model = on_training_device(build_transformer())
-        self.aligner = Aligner().to(self.device)
-        sample = torch.from_numpy(pool.features[:400].astype(np.float32)).to(self.device)
-        self.feature_mean, self.feature_std = sample.mean((0, 1)), sample.std((0, 1)) + 1e-3
-        self.text_scale = text_scale(self.language_model, self.tokenizer)
-        self.hard = [i for i in range(pool.pairs) if changes_one_of_two(training_pair(i))]
-        self.hard_share = 0.0  # how many edits are drawn from those
-        self.half_share = 0.0  # how many batches train on half of the image tokens
-        self._states: torch.Tensor | None = None
-        self.model.single_transformer_blocks[TEACHER_BLOCK].register_forward_hook(self._keep)
-        self.seed(rank, 0)
+    data: torch.Tensor
+    """(B, tokens, 128) latent tokens"""
+    text: torch.Tensor
+    """(B, L, 768) prompt embeds"""
+    features: torch.Tensor
+    """(B, tokens, 256) the teacher's visual tokens, normalised"""
+    weight: torch.Tensor
+    """(B, tokens) how much the error of each token counts"""
+    reference: torch.Tensor | None = None
+    """(B, tokens, 128) latent tokens of the picture before the edit"""
+    kept: torch.Tensor | None = None
+    """Which of the 64 tokens these are; None for all"""
 
-    def seed(self, rank: int, step: int) -> None:
-        """What is drawn from here on depends on the process and on the step alone."""
-        self.rng = random.Random(f"flow {rank} from {step}")
-        self.generator = torch.Generator().manual_seed(1000 * step + rank)
 
-    def _keep(self, module: object, inputs: object, output: tuple[torch.Tensor, torch.Tensor]) -> None:
-        self._states = output[1]
+class FlowLoss(torch.nn.Module):
+    """The transformer and its aligner; one call for all batches, as gradients are averaged once a call."""
 
-    def _texts(self, prompts: list[str]) -> torch.Tensor:
-        """Scaled prompt embeds (B, L, 768); a tenth of the prompts is dropped, for guidance."""
-        prompts = ["" if self.rng.random() < 0.1 else prompt for prompt in prompts]
-        with torch.autocast(self.device.type, torch.bfloat16):
-            return encode_text(self.language_model, self.tokenizer, prompts).float() * self.text_scale
+    def __init__(self) -> None:
+        super().__init__()
+        self.transformer, self.aligner = build_transformer(), Aligner()
 
-    def _losses(
-        self,
-        data: torch.Tensor,
-        text: torch.Tensor,
-        features: torch.Tensor,
-        weight: torch.Tensor,
-        reference: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flow and alignment loss of one batch.
+    def forward(self, batches: list[Batch]) -> torch.Tensor:
+        """Flow and alignment loss (batches, 2); noise and sigmas come from torch's own generator."""
+        return torch.stack([torch.stack(self._losses(batch)) for batch in batches])
 
-        data and reference (B, 64, 128), text (B, L, 768), features (B, 64, 256), weight of each token (B,
-        64).
-        """
-        ids = image_position_ids(GRID, GRID, rope_scale=ROPE_SCALE)
-        context_ids = image_position_ids(GRID, GRID, rope_scale=ROPE_SCALE, image=1)
-        if self.rng.random() < self.half_share:  # the same half for the whole batch, at half of the work
-            kept = torch.randperm(GRID * GRID, generator=self.generator)[: GRID * GRID // 2].sort().values
-            data, features, weight = data[:, kept], features[:, kept], weight[:, kept]
-            reference = None if reference is None else reference[:, kept]
-            ids, context_ids = ids[kept], context_ids[kept]
-        noise = torch.randn(data.shape, generator=self.generator)
-        sigma = training_sigmas(len(data), generator=self.generator)
-        data, noise, sigma, text, features, weight = (
-            tensor.to(self.device) for tensor in (data, noise, sigma, text, features, weight)
-        )
-        with torch.autocast(self.device.type, torch.bfloat16):
-            velocity = self.model(
+    def _losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        device = next(self.parameters()).device
+        noise, sigma = torch.randn(batch.data.shape), training_sigmas(len(batch.data))
+        data, text, features, weight = (tensor.to(device) for tensor in batch[:4])
+        noise, sigma = noise.to(device), sigma.to(device)
+        reference = None if batch.reference is None else batch.reference.to(device)
+        states: list[torch.Tensor] = []
+        teacher_block = self.transformer.single_transformer_blocks[TEACHER_BLOCK]
+        with (
+            torch.autocast(device.type, torch.bfloat16),
+            teacher_block.register_forward_hook(lambda module, inputs, output: states.append(output[1])),
+        ):
+            velocity = self.transformer(
                 hidden_states=interpolate(data, noise, sigma),
                 encoder_hidden_states=text,
                 timestep=sigma,
-                img_ids=ids.to(self.device),
-                txt_ids=text_position_ids(text.shape[1]).to(self.device),
-                image_cond_hidden_states=None if reference is None else reference.to(self.device),
-                image_cond_ids=None if reference is None else context_ids.to(self.device),
+                img_ids=_ids(batch.kept).to(device),
+                txt_ids=text_position_ids(text.shape[1]).to(device),
+                image_cond_hidden_states=reference,
+                image_cond_ids=None if reference is None else _ids(batch.kept, image=1).to(device),
                 return_dict=False,
             )[0]
-            assert self._states is not None
-            wanted = (features - self.feature_mean) / self.feature_std
-            aligned = self.aligner(self._states[:, : data.shape[1]], wanted)
+            aligned = self.aligner(states[0][:, : data.shape[1]], features)
         error = (velocity.float() - velocity_target(data, noise)).square().mean(-1)  # (B, tokens)
         return (error * weight).sum() / weight.sum(), aligned
 
-    def generation_losses(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flow and alignment loss of drawing `count` pictures from their captions."""
+
+def _ids(kept: torch.Tensor | None, image: int = 0) -> torch.Tensor:
+    ids = image_position_ids(GRID, GRID, rope_scale=ROPE_SCALE, image=image)
+    return ids if kept is None else ids[kept]
+
+
+class Lessons:
+    """Draws the batches: pictures from the pool, and prompts as the frozen language model encodes them.
+
+    What is drawn depends on `rng` and torch's own generator alone.
+    """
+
+    def __init__(self, folder: Path, pool: Pool, rng: random.Random) -> None:
+        self.device, self.rng = training_device(), rng
+        self.tokenizer, self.pool = load_tokenizer(folder), pool
+        self.language_model = on_training_device(load_language_model(folder, self.tokenizer))
+        sample = torch.from_numpy(pool.features[:400].astype(np.float32))
+        self.feature_mean, self.feature_std = sample.mean((0, 1)), sample.std((0, 1)) + 1e-3
+        self.text_scale = text_scale(self.language_model, self.tokenizer)
+        self.hard = [i for i in range(pool.pairs) if changes_one_of_two(training_pair(i))]
+
+    def drawings(self, count: int, half_share: float) -> Batch:
+        """`count` pictures and their captions; a share of the batches holds half of the tokens."""
         rows = [self.rng.randrange(2 * self.pool.pairs) for _ in range(count)]
         pairs = [training_pair(row // 2) for row in rows]
         scenes = [pair.target if row % 2 else pair.source for pair, row in zip(pairs, rows, strict=True)]
         data, features = self._read(rows)
         text = self._texts([prompt_for(self.rng, scene) for scene in scenes])
-        return self._losses(data, text, features, _object_weight(scenes))
+        return self._thinned(Batch(data, text, features, _object_weight(scenes)), half_share)
 
-    def edit_losses(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flow and alignment loss of `count` edits; tokens that change weigh more, and more than objects."""
+    def edits(self, count: int, half_share: float, hard_share: float) -> Batch:
+        """`count` edits; tokens that change weigh more, and more than objects.
+
+        A share of them are edits of one object that must leave another alone.
+        """
         indices = [
             self.rng.choice(self.hard)
-            if self.rng.random() < self.hard_share
+            if self.rng.random() < hard_share
             else self.rng.randrange(self.pool.pairs)
             for _ in range(count)
         ]
@@ -229,14 +230,36 @@ class Trainer:
         target, features = self._read([2 * index + 1 for index in indices])
         changed = (target - source).abs().mean(-1) > 0.02
         # References arrive through the conv encoder, which is close to the exact codes but not equal.
-        reference = source + 0.04 * torch.randn(source.shape, generator=self.generator)
+        reference = source + 0.04 * torch.randn(source.shape)
         weight = torch.maximum(1 + 3 * changed.float(), _object_weight([pair.target for pair in pairs]))
-        return self._losses(target, self._texts(prompts), features, weight, reference)
+        batch = Batch(target, self._texts(prompts), features, weight, reference)
+        return self._thinned(batch, half_share)
+
+    def _thinned(self, batch: Batch, half_share: float) -> Batch:
+        """The same half of the tokens of every row, at half of the work; or the batch as it is."""
+        if self.rng.random() >= half_share:
+            return batch
+        kept = torch.randperm(GRID * GRID)[: GRID * GRID // 2].sort().values
+        return Batch(
+            data=batch.data[:, kept],
+            text=batch.text,
+            features=batch.features[:, kept],
+            weight=batch.weight[:, kept],
+            reference=None if batch.reference is None else batch.reference[:, kept],
+            kept=kept,
+        )
+
+    @torch.no_grad()
+    def _texts(self, prompts: list[str]) -> torch.Tensor:
+        """Scaled prompt embeds (B, L, 768); a tenth of the prompts is dropped, for guidance."""
+        prompts = ["" if self.rng.random() < 0.1 else prompt for prompt in prompts]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return encode_text(self.language_model, self.tokenizer, prompts).float() * self.text_scale
 
     def _read(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Latent tokens (B, 64, 128) and teacher features (B, 64, 256) of rows of the pool, in float32."""
-        codes, features = self.pool.codes[rows], self.pool.features[rows]
-        return torch.from_numpy(codes.astype(np.float32)), torch.from_numpy(features.astype(np.float32))
+        """Latent tokens (B, 64, 128) and normalised teacher features (B, 64, 256) of rows of the pool."""
+        codes, features = self.pool.codes[rows], torch.from_numpy(self.pool.features[rows].astype(np.float32))
+        return torch.from_numpy(codes.astype(np.float32)), (features - self.feature_mean) / self.feature_std
 
 
 def _object_weight(scenes: list[Scene]) -> torch.Tensor:
@@ -262,19 +285,6 @@ def text_scale(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedToke
     return (1 / layers.square().mean((0, 1, 3)).sqrt())[:, None].expand(-1, WIDTH).flatten()
 
 
-def _optimizers(
-    trainer: Trainer, learning_rate: float
-) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """Muon (Jordan et al. 2024) for the matrices of the blocks, AdamW for everything else."""
-    blocks = [p for name, p in trainer.model.named_parameters() if "blocks" in name and p.ndim == 2]
-    chosen = {id(p) for p in blocks}
-    rest = [p for p in [*trainer.model.parameters(), *trainer.aligner.parameters()] if id(p) not in chosen]
-    muon = torch.optim.Muon(
-        blocks, learning_rate, weight_decay=0.01, momentum=0.95, ns_steps=4, adjust_lr_fn="match_rms_adamw"
-    )
-    return muon, torch.optim.AdamW(rest, learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-
-
 def train_flow(
     folder: Path,
     steps: int,
@@ -283,72 +293,48 @@ def train_flow(
     edits: int = 20,
     learning_rate: float = 1.5e-3,
     pairs: int = 20000,
-    rank: int = 0,
-    world: int = 1,
 ) -> None:
-    """Train on this process's share. With `world` > 1, gloo must have been set up by `init_processes`."""
+    """Train on this process's share; with several processes, each has called `join_processes`."""
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     pool = Pool(folder / "pool", pairs)
     language_model = load_language_model(folder, load_tokenizer(folder))
     pool.fill(on_training_device(language_model), fit_basis(folder), rank, world)
     if world > 1:
         dist.barrier()
-    trainer = Trainer(folder, pool, rank)
-    average = Average(trainer.model, on_training_device(build_transformer()), 0.998)
-    muon, adamw = _optimizers(trainer, learning_rate)
-    state = {
-        "model": trainer.model,
-        "average": average,
-        "aligner": trainer.aligner,
-        "muon": muon,
-        "adamw": adamw,
-    }
-    run = TrainingRun(folder / ("flow" if rank == 0 else f"flow-rank{rank}"), state, save_seconds=180)
-    trainer.seed(rank, run.step)
-    parameters = [*trainer.model.parameters(), *trainer.aligner.parameters()]
-    recent: list[list[float]] = []
-    for step in run.steps(steps):
-        factor = warmup_cosine(step, steps, warmup=150)
-        trainer.half_share = 0.7 if step < 0.65 * steps else 0.0
-        trainer.hard_share = 0.0 if step < 0.85 * steps else 0.6
-        for optimizer in (muon, adamw):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * factor
-            optimizer.zero_grad(set_to_none=False)
-        share = edits / (generations + edits)
-        drawn, drawn_aligned = trainer.generation_losses(generations)
-        ((1 - share) * (drawn + 0.5 * drawn_aligned)).backward()
-        edited, edited_aligned = trainer.edit_losses(edits)
-        (share * (edited + 0.5 * edited_aligned)).backward()
-        if world > 1:
-            _average_gradients(parameters, world)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        muon.step()
-        adamw.step()
-        average.update(trainer.model, step)
-        recent.append([drawn.item(), edited.item(), drawn_aligned.item(), edited_aligned.item()])
-        if step % 50 == 49 and rank == 0:
-            means = dict(
-                zip(("draw", "edit", "draw_align", "edit_align"), np.mean(recent, axis=0), strict=True)
-            )
+    torch.manual_seed(0)
+    loss = on_training_device(FlowLoss())
+    blocks = [p for name, p in loss.transformer.named_parameters() if "blocks" in name and p.ndim == 2]
+    run = TrainingRun(
+        folder / "flow",
+        loss,
+        muon_and_adamw(loss, blocks, learning_rate),
+        steps,
+        warmup=150,
+        averaged=loss.transformer,
+        save_seconds=180,
+    )
+    lessons = Lessons(folder, pool, run.rng)
+    share = edits / (generations + edits)
+    recent: list[torch.Tensor] = []
+    for step in run.steps():
+        half_share = 0.7 if step < 0.65 * steps else 0.0
+        hard_share = 0.0 if step < 0.85 * steps else 0.6
+        batches = [
+            lessons.drawings(generations, half_share),
+            lessons.edits(edits, half_share, hard_share),
+        ]
+        losses = run.module(batches)  # (drawings and edits, flow and alignment)
+        drawn, edited = losses[:, 0] + 0.5 * losses[:, 1]
+        run.descend((1 - share) * drawn + share * edited)
+        recent.append(losses.detach().flatten())
+        if step % 50 == 49:
+            means = torch.stack(recent).mean(0).tolist()
             recent.clear()
+            names = ("draw", "draw_align", "edit", "edit_align")
             samples = (step + 1) * world * (generations + edits)
-            run.log(**{name: round(mean, 4) for name, mean in means.items()}, samples=samples)
-
-
-def _average_gradients(parameters: list[torch.nn.Parameter], world: int) -> None:
-    """Make every process's gradients the mean over all processes."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = _flatten_dense_tensors(gradients)
-    dist.all_reduce(flat)
-    flat /= world
-    for gradient, mean in zip(gradients, _unflatten_dense_tensors(flat, gradients), strict=True):
-        gradient.copy_(mean)
-
-
-def init_processes(rank: int, world: int, port: int = 29511) -> None:
-    """Join `world` local processes (loopback only)."""
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
-    dist.init_process_group("gloo", rank=rank, world_size=world)
+            run.log(
+                **{name: round(mean, 4) for name, mean in zip(names, means, strict=True)}, samples=samples
+            )
 
 
 def load_transformer(folder: Path, scale: torch.Tensor) -> Flux3Transformer2DModel:

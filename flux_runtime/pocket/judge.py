@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_model, save_model
 
-from flux_runtime.pocket.progress import TrainingRun, training_device, warmup_cosine
+from flux_runtime.pocket.progress import TrainingRun, training_device
 from flux_runtime.pocket.splits import held_out_composition_scenes, held_out_scenes
 from flux_runtime.pocket.vae import LatentBasis, fit_basis, rendered
 from flux_runtime.pocket.world import (
@@ -110,21 +110,16 @@ def train_judge(folder: Path, steps: int, batch: int = 32, learning_rate: float 
     torch.manual_seed(2)
     model = Judge().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.02)
-    run = TrainingRun(folder / "judge", {"model": model, "optimizer": optimizer})
-    rng = random.Random(f"judge from {run.step}")
+    run = TrainingRun(folder / "judge", model, [optimizer], steps)
     unseen = {*held_out_scenes(), *held_out_composition_scenes()}
-    for step in run.steps(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * warmup_cosine(step, steps)
-        scenes = [scene for scene in (random_scene(rng) for _ in range(batch)) if scene not in unseen]
-        images = rendered((scene, random_layout(rng)) for scene in scenes)
-        logits = model(_softened(rng, basis, images).to(device))
+    for step in run.steps():
+        scenes = [scene for scene in (random_scene(run.rng) for _ in range(batch)) if scene not in unseen]
+        images = rendered((scene, random_layout(run.rng)) for scene in scenes)
+        logits = run.module(_softened(run.rng, basis, images).to(device))
         wanted = targets(scenes)
         losses = [F.cross_entropy(logits[name], wanted[name].to(device)) for name in HEADS]
         loss = torch.stack(losses).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        run.descend(loss)
         if step % 100 == 99:
             run.log(loss=round(loss.item(), 4))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,14 +17,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForCondi
 
 from flux_runtime.pocket.lessons import GRID, QuestionPacker, chat_tokens, exchange, text_example
 from flux_runtime.pocket.planning import PlanExample
-from flux_runtime.pocket.progress import (
-    Average,
-    TrainingRun,
-    averaged_weights,
-    on_training_device,
-    training_device,
-    warmup_cosine,
-)
+from flux_runtime.pocket.progress import TrainingRun, averaged_weights, on_training_device, training_device
 from flux_runtime.pocket.questions import (
     OBJECT_QUESTIONS,
     SCENE_QUESTIONS,
@@ -222,20 +216,15 @@ def train_language_model(
     tokenizer, basis = load_tokenizer(folder), fit_basis(folder)
     torch.manual_seed(0)
     device = training_device()
-    model, copy = (on_training_device(build_language_model(tokenizer)) for _ in range(2))
-    heads = AttributeHeads().to(device)
-    average = Average(model, copy, 0.998)
-    parameters = [*model.parameters(), *heads.parameters()]
+    model, heads = on_training_device(build_language_model(tokenizer)), AttributeHeads().to(device)
+    trained = torch.nn.ModuleList([model, heads])
+    parameters = list(trained.parameters())
     matrices = {"params": [p for p in parameters if p.ndim >= 2]}
     others = {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0}
     optimizer = torch.optim.AdamW([matrices, others], learning_rate, betas=(0.9, 0.98), weight_decay=0.02)
-    state = {"model": model, "average": average, "heads": heads, "optimizer": optimizer}
-    run = TrainingRun(folder / "language-model", state)
-    rng = random.Random(f"language model from {run.step}")
-    packer = QuestionPacker(tokenizer)
-    for step in run.steps(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * warmup_cosine(step, steps)
+    run = TrainingRun(folder / COURSES[0], trained, [optimizer], steps, averaged=model)
+    rng, packer = run.rng, QuestionPacker(tokenizer)
+    for step in run.steps():
         scenes, pictures = picture_batch(rng, basis, images)
         asked = [[exchange(rng, scene, about) for about in rng.sample(_ABOUTS, 6)] for scene in scenes]
         messages = [text_example(rng) for _ in range(texts)]
@@ -244,27 +233,26 @@ def train_language_model(
             answered = question_loss(model, packer, tokens, asked)
             planned = text_loss(model, tokenizer, messages)
             seen = heads(tokens.float(), scenes)
-        loss = answered + planned + 0.5 * seen
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        average.update(model, step)
+        run.descend(answered + planned + 0.5 * seen)
         if step % 50 == 49:
-            scores = {}
-            if step % 500 == 499:
-                scores = answer_accuracy(average.model, tokenizer, held_out_scenes()[:40]) | {
-                    "unseen": answer_accuracy(average.model, tokenizer, held_out_composition_scenes()[:20])
-                }
+            scores = quick_look(run.average, tokenizer) if step % 500 == 499 else {}
             losses = {"answers": answered, "plans": planned, "heads": seen}
             run.log(**{name: round(loss.item(), 4) for name, loss in losses.items()}, **scores)
+
+
+def quick_look(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Accuracy of a model in training on some held-out scenes, for the log."""
+    assert isinstance(model, Qwen3VLForConditionalGeneration)
+    return answer_accuracy(model, tokenizer, held_out_scenes()[:40]) | {
+        "unseen": answer_accuracy(model, tokenizer, held_out_composition_scenes()[:20])
+    }
 
 
 @torch.no_grad()
 def answer_accuracy(
     model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, scenes: tuple[Scene, ...]
 ) -> dict[str, float]:
-    """A quick look while training: by type, the share of answers whose every token is the likeliest."""
+    """By type, the share of answers whose every token is the likeliest."""
     rng, packer = random.Random("quick look"), QuestionPacker(tokenizer)
     abouts = (*SCENE_QUESTIONS, *OBJECT_QUESTIONS, "is_action", "is_color", "describe")
     right: dict[str, list[bool]] = {}

@@ -1,10 +1,10 @@
 """`make pocket`: pocket from nothing, in one resumable command or stage by stage.
 
-    python -m flux_runtime.pocket.recipe                # everything: five hours on two cores
+    python -m flux_runtime.pocket.recipe                # everything; says how long each row of stages took
     python -m flux_runtime.pocket.recipe flow assemble  # only these stages, from the others' checkpoints
 
 Stages keep their checkpoints in `runs/pocket/` (ignored by git); Ctrl-C and start again to go on. The
-configuration that was used is written beside the weights.
+configuration is written beside the weights.
 """
 
 from __future__ import annotations
@@ -92,18 +92,17 @@ def run_stage(stage: str, folder: Path, recipe: Recipe, rank: int = 0) -> None:
 
             train_judge(folder, recipe.judge_steps, recipe.judge_batch)
         case "flow":
-            from flux_runtime.pocket.flow import init_processes, train_flow
+            from flux_runtime.pocket.flow import train_flow
+            from flux_runtime.pocket.progress import join_processes
 
             if recipe.flow_processes > 1:
-                init_processes(rank, recipe.flow_processes)
+                join_processes(rank, recipe.flow_processes)
             train_flow(
                 folder,
                 recipe.flow_steps,
                 generations=recipe.flow_generations,
                 edits=recipe.flow_edits,
                 pairs=recipe.flow_pairs,
-                rank=rank,
-                world=recipe.flow_processes,
             )
         case "assemble":
             from flux_runtime.pocket.assemble import assemble
@@ -121,8 +120,7 @@ def run_stage(stage: str, folder: Path, recipe: Recipe, rank: int = 0) -> None:
 def run_row(stages: tuple[str, ...], folder: Path, recipe: Recipe) -> None:
     """Stages side by side, each a process; the flow as many processes as the recipe says.
 
-    Raises:
-        SystemExit: a stage failed; its own message is above.
+    Raises SystemExit where a stage failed; its own message is above.
     """
     count = {stage: recipe.flow_processes if stage == "flow" else 1 for stage in stages}
     jobs = [(stage, rank) for stage in stages for rank in range(count[stage])]

@@ -16,14 +16,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
 
-from flux_runtime.pocket.progress import (
-    Average,
-    M,
-    TrainingRun,
-    averaged_weights,
-    training_device,
-    warmup_cosine,
-)
+from flux_runtime.pocket.progress import M, TrainingRun, averaged_weights, training_device
 from flux_runtime.pocket.splits import training_scene
 from flux_runtime.pocket.world import Layout, Scene, draw_array, random_layout
 
@@ -154,6 +147,11 @@ def _channels_last(images: torch.Tensor) -> torch.Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
+def _training_run(folder: Path, half: torch.nn.Module, steps: int, learning_rate: float) -> TrainingRun:
+    optimizer = torch.optim.AdamW(half.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    return TrainingRun(folder, half, [optimizer], steps, averaged=half)
+
+
 def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float = 2e-3) -> None:
     """Teach the decoder to turn codes, a little noised as the flow's will be, into pixels.
 
@@ -162,34 +160,24 @@ def train_decoder(folder: Path, steps: int, batch: int = 8, learning_rate: float
     device = training_device()
     basis = fit_basis(folder).to(device)
     torch.manual_seed(0)
-    model, copy = (_for_training(_Decoder(build_vae())) for _ in range(2))
-    average = Average(model, copy, 0.998)
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
-    run = TrainingRun(folder / "vae-decoder", {"model": model, "average": average, "optimizer": optimizer})
-    rng = random.Random(f"decoder from {run.step}")
+    run = _training_run(folder / "vae-decoder", _for_training(_Decoder(build_vae())), steps, learning_rate)
     test = _training_images(random.Random("decoder test"), 24).to(device)
-    for step in run.steps(steps):
+    for step in run.steps():
         if step < steps * 5 // 6:
-            images = _crops(_training_images(rng, batch), rng, 128)
+            images = _crops(_training_images(run.rng, batch), run.rng, 128)
         else:
-            images = _training_images(rng, max(1, batch // 4))
+            images = _training_images(run.rng, max(1, batch // 4))
         images = images.to(device)
         codes = basis.encode(images)
         codes = codes + torch.rand(len(codes), 1, 1, 1, device=device) * 0.12 * torch.randn_like(codes)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * warmup_cosine(step, steps)
         with torch.autocast(device.type, torch.bfloat16):
-            output = model(_channels_last(codes))
+            output = run.module(_channels_last(codes))
         difference = output.float() - images
         loss = difference.square().mean() + 0.05 * difference.abs().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(model, step)
+        run.descend(loss)
         if step % 100 == 99:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                decoded = average.model(_channels_last(basis.encode(test))).float()
+                decoded = run.average(_channels_last(basis.encode(test))).float()
             run.log(
                 loss=round(loss.item(), 5),
                 psnr=round(psnr(decoded, test), 2),
@@ -202,27 +190,17 @@ def train_encoder(folder: Path, steps: int, batch: int = 16, learning_rate: floa
     device = training_device()
     basis = fit_basis(folder).to(device)
     torch.manual_seed(1)
-    model, copy = (_for_training(_Encoder(build_vae())) for _ in range(2))
-    average = Average(model, copy, 0.998)
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
-    run = TrainingRun(folder / "vae-encoder", {"model": model, "average": average, "optimizer": optimizer})
-    rng = random.Random(f"encoder from {run.step}")
+    run = _training_run(folder / "vae-encoder", _for_training(_Encoder(build_vae())), steps, learning_rate)
     test = _training_images(random.Random("encoder test"), 24).to(device)
-    for step in run.steps(steps):
-        images = _training_images(rng, batch).to(device)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * warmup_cosine(step, steps)
+    for step in run.steps():
+        images = _training_images(run.rng, batch).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            output = model(_channels_last(images))
+            output = run.module(_channels_last(images))
         loss = F.mse_loss(output.float(), basis.encode(images))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(model, step)
+        run.descend(loss)
         if step % 100 == 99:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                codes = average.model(_channels_last(test)).float()
+                codes = run.average(_channels_last(test)).float()
             run.log(
                 loss=round(loss.item(), 5),
                 code_mse=round(float(F.mse_loss(codes, basis.encode(test))), 5),
