@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,12 @@ def served(tmp_path: Path) -> Iterator[ServedPage]:
         yield served
 
 
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[[], AbstractContextManager[ServedPage]]:
+    """Serves a page while inside, and the same history again the next time."""
+    return lambda: _serving(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def served_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage]:
     """One page for a whole file of tests that leave it as it was."""
@@ -109,7 +115,7 @@ def served_with_few_descriptors(tmp_path: Path) -> Iterator[ServedPage]:
 @contextmanager
 def _serving(tmp_path: Path, descriptors: int | None = None) -> Iterator[ServedPage]:
     temporary = tmp_path / "temporary"
-    temporary.mkdir()
+    temporary.mkdir(exist_ok=True)
     elsewhere = {"FLUX_ASSISTANT_DATA_DIR": str(tmp_path / "not this one")}
     environment = {**os.environ, **elsewhere, "TMPDIR": str(temporary)}
     command = [sys.executable, str(PROGRAM), str(tmp_path / "data")]

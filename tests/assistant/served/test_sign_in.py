@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -22,15 +25,19 @@ ANYTHING = (
 )
 
 
-def test_a_stranger_is_told_in_both_languages_how_to_sign_in_and_nothing_else(served: ServedPage) -> None:
-    forged = {"Cookie": served.headers["Cookie"].rpartition(".")[0] + ".AAAA"}
-    for headers in ({}, forged, {"Authorization": served.headers["Cookie"].replace("=", " ")}):
+def test_a_stranger_is_told_in_both_languages_how_to_sign_in_and_nothing_else(
+    served_here: ServedPage,
+) -> None:
+    forged = {"Cookie": served_here.headers["Cookie"].rpartition(".")[0] + ".AAAA"}
+    for headers in ({}, forged, {"Authorization": served_here.headers["Cookie"].replace("=", " ")}):
         for path in ANYTHING:
-            answer = httpx.get(served.address + path, headers=headers)
+            answer = httpx.get(served_here.address + path, headers=headers)
             assert (answer.status_code, answer.text) == (401, HOW_TO_SIGN_IN), path
             assert "set-cookie" not in answer.headers
-        assert httpx.post(f"{served.address}/auth/header", headers=headers).status_code == 401
-        assert httpx.post(f"{served.address}/project/threads", headers=headers, json={}).status_code == 401
+        assert httpx.post(f"{served_here.address}/auth/header", headers=headers).status_code == 401
+        assert (
+            httpx.post(f"{served_here.address}/project/threads", headers=headers, json={}).status_code == 401
+        )
 
 
 def test_a_stranger_gets_no_socket(served: ServedPage) -> None:
@@ -44,9 +51,9 @@ def test_a_stranger_gets_no_socket(served: ServedPage) -> None:
         asyncio.run(open_socket())
 
 
-def test_health_is_asked_without_signing_in(served: ServedPage) -> None:
-    assert httpx.get(f"{served.address}/livez").text == "ok"
-    assert httpx.get(f"{served.address}/readyz").status_code in (200, 503)
+def test_health_is_asked_without_signing_in(served_here: ServedPage) -> None:
+    assert httpx.get(f"{served_here.address}/livez").text == "ok"
+    assert httpx.get(f"{served_here.address}/readyz").status_code in (200, 503)
 
 
 def test_the_printed_address_signs_in_once_and_the_next_one_is_printed(served: ServedPage) -> None:
@@ -65,6 +72,21 @@ def test_the_printed_address_signs_in_once_and_the_next_one_is_printed(served: S
     assert httpx.get(next(served.entries)).status_code == 200
 
 
-def test_what_the_page_does_not_use_is_closed_to_those_who_are_signed_in_too(served: ServedPage) -> None:
+def test_a_cookie_outlives_the_server_but_not_its_key(
+    serve: Callable[[], AbstractContextManager[ServedPage]], tmp_path: Path
+) -> None:
+    with serve() as page:
+        _, _, cookie = page.headers["Cookie"].partition("=")
+        # The next page has another port, and so another name for its cookie.
+    for key_is_kept in (True, False):
+        if not key_is_kept:
+            (tmp_path / "data" / "sign-in.key").unlink()
+        with serve() as page:
+            name = page.headers["Cookie"].partition("=")[0]
+            answer = httpx.get(f"{page.address}/user", headers={"Cookie": f"{name}={cookie}"})
+            assert answer.status_code == (200 if key_is_kept else 401)
+
+
+def test_what_the_page_does_not_use_is_closed_to_those_who_are_signed_in_too(served_here: ServedPage) -> None:
     for path in ("/docs", "/openapi.json", "/redoc", "/mcp", "/assets/index.js.map", "/anything"):
-        assert httpx.get(served.address + path, headers=served.headers).status_code == 404, path
+        assert httpx.get(served_here.address + path, headers=served_here.headers).status_code == 404, path
