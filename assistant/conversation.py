@@ -118,6 +118,8 @@ class Conversation:
             running = running or take()
             raise
         except EngineClosed:
+            with suppress(Exception):  # of the arrival, if that came too late as well
+                self._locks.give_up(arriving.result(0).lock)
             return bare(told(EngineClosed, language_of(turn.text), "turn"), turn, "")
         finally:
             (running or arriving).add_done_callback(lambda _: place.leave())
@@ -231,12 +233,12 @@ class Conversation:
         """Run the graph, from where it was if a crash cut it short, and forget its checkpoints."""
         config: Any = {"configurable": {"thread_id": run.id}}
         try:
-            before = self._graph.get_state(config)
-            state = self._cut.reached(record, before.values)
-            if before.next and "plan" in state and "failure" not in state:
+            checkpoint, can_go_on = self._cut.checkpoint(run.id)
+            state = self._cut.reached(record, checkpoint)
+            if can_go_on and "plan" in state and "failure" not in state:
                 state = None  # the graph has it
             else:
-                if before.values:
+                if checkpoint:
                     self._checkpoints.delete_thread(run.id)
                 state = cast(TurnState, {"text": record.text, **resumable(state)})
             done = self._graph.invoke(state, config, context=run, durability="sync")
@@ -261,8 +263,8 @@ class Conversation:
             roll_back(self._checkpoints)
             state = TurnState(failure=failure)
             if failure["code"] != ConversationDeleted.code:
-                values = self._graph.get_state({"configurable": {"thread_id": run.id}}).values
-                state = cast(TurnState, {**self._cut.reached(record, values), **state})
+                checkpoint, _ = self._cut.checkpoint(run.id)
+                state = cast(TurnState, {**self._cut.reached(record, checkpoint), **state})
                 said = compose(state, run)
             keep(said, state, run)
         except Exception as again:

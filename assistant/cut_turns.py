@@ -64,6 +64,8 @@ class CutTurns:
             self._locks.remove_left_over(limit)
         except (sqlite3.Error, OSError) as error:
             _log.warning("what earlier processes left could not all be put right: %s", error)
+        except Exception:  # whatever they left, it must not keep this process from starting
+            _log.exception("what earlier processes left could not all be put right")
 
     def close(self, session: SessionRecord, turn: TurnRecord) -> None:
         """End one turn, unless it has its reply. The locks of both are the caller's.
@@ -79,6 +81,24 @@ class CutTurns:
             self._close(session, turn)
         self._checkpoints.delete_thread(turn.id)
 
+    def checkpoint(self, turn: str) -> tuple[dict[str, Any], bool]:
+        """The state in the turn's graph checkpoint, {} if there is none; whether the graph can go on there.
+
+        One that is damaged is none.
+
+        Raises:
+            sqlite3.Error: the file cannot be read or written just now.
+        """
+        try:
+            snapshot = self._graph.get_state({"configurable": {"thread_id": turn}})
+        except sqlite3.Error:
+            raise
+        except Exception:  # of whatever kind, depending on the bytes
+            _log.exception("the graph checkpoint of turn %s cannot be read", turn)
+            self._checkpoints.delete_thread(turn)
+            return {}, False
+        return snapshot.values, bool(snapshot.next)
+
     def reached(self, turn: TurnRecord, checkpoint: Mapping[str, Any]) -> TurnState:
         """How far the turn came: as its graph checkpoint says, or else what is kept of an earlier try."""
         before = turn.state or ({"plan": turn.plan} if turn.plan else {})
@@ -92,7 +112,7 @@ class CutTurns:
         run = TurnRun(
             asked, turn.id, session, self._store, self._runtime, threading.Event(), tools=self._tools
         )
-        checkpoint = self._graph.get_state({"configurable": {"thread_id": turn.id}}).values
+        checkpoint, _ = self.checkpoint(turn.id)
         state, cut = self.reached(turn, checkpoint), told(CutShort, run.language, "turn")
         if not _is_done(state):
             state["failure"] = cut

@@ -169,6 +169,27 @@ def test_a_killed_turn_of_a_deleted_conversation_leaves_nothing_either(
     assert_nothing_is_left(tmp_path)
 
 
+@pytest.mark.parametrize("sent_again", [False, True])
+def test_a_damaged_graph_checkpoint_keeps_nothing_from_starting_or_being_done(
+    tmp_path: Path, scripted: ScriptedRuntime, sent_again: bool
+) -> None:
+    conversation = Conversation(SessionStore(tmp_path), scripted, tmp_path) if sent_again else None
+    kill_at("image stored", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "turns.db")) as database:
+        database.execute("UPDATE checkpoints SET checkpoint = x'c1c1c1'")
+        database.execute("UPDATE writes SET value = x'c1c1c1'")
+        database.commit()
+    conversation = conversation or Conversation(SessionStore(tmp_path), scripted, tmp_path)
+    scripted.will_call(
+        ("generate_image", {"prompt": "a cat"}),
+        ("edit_image", {"image": "$1", "instruction": "make it rain"}),
+    )
+    reply = asyncio.run(conversation.take_turn(TURN))
+    assert reply.text == "Drew #1.\nEdited #1 → #2: make it rain."
+    conversation.close()
+    assert_nothing_is_left(tmp_path)
+
+
 def test_a_turn_that_is_killed_while_others_go_on_is_closed_by_its_conversations_next_turn(
     tmp_path: Path, scripted: ScriptedRuntime
 ) -> None:
