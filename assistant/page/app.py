@@ -28,6 +28,7 @@ from assistant.page.panel import MOST_STEPS, read_panel
 from assistant.page.served import live, service
 from assistant.page.shown_turn import ShownTurn
 from assistant.page.turn_view import BUTTON
+from assistant.page.unforeseen import told_in_words
 from assistant.page.words import PageWords, words_for
 from assistant.phrases import numbers
 from assistant.turn import LOCAL_OWNER, Action, Turn
@@ -77,6 +78,7 @@ async def leave() -> None:
     live().leave(_visitor())
 
 
+@told_in_words
 async def take(message: cl.Message) -> None:
     pending: tuple[str, int] | None = cl.user_session.get("pending")
     cl.user_session.set("pending", None)
@@ -97,6 +99,7 @@ config.code.on_message = take
 
 
 @cl.action_callback(BUTTON)
+@told_in_words
 async def press(pressed: cl.Action) -> None:
     cl.user_session.set("pending", None)
     try:

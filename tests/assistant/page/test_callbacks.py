@@ -185,3 +185,19 @@ def test_few_previews_are_asked_for_however_many_steps_there_are(
     (request,) = scripted.requests
     assert isinstance(request, GenerateRequest)
     assert request.previews == 4
+
+
+def test_an_error_that_nobody_foresaw_is_told_with_a_reference_and_never_with_its_text(
+    page: ModuleType,
+    replies_to: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise KeyError("/home/somebody/secret")
+
+    monkeypatch.setattr(page, "_show", fail)
+    for reply in replies_to(_say(page, "a cat"), _press(page, "vary", 1)):
+        assert reply.startswith("Something went wrong on this side (reference ")
+        assert reply.partition("(reference ")[2].partition(")")[0] in caplog.text
+    assert "secret" in caplog.text
