@@ -248,6 +248,7 @@ class Live:
         reply = turn_view.stored_reply(turn)
         if reply:
             tab.ended[key] = time.monotonic(), reply.text
+            tab.failed.pop(key, None)
         tab.open.add(key)
         *before, last = turn_view.messages(history, turn)
         for message in before:

@@ -243,6 +243,10 @@ def test_a_turn_that_failed_and_was_done_again_elsewhere_shows_its_new_reply(
         await service.conversation().take_turn(again)
         await _until(lambda: tab.screen.texts == ["a cat", "Drew #1."])
         watching.cancel()
+        monkeypatch.setattr("assistant.page.live.DOUBTFUL_SECONDS", -1.0)  # all that was sent has arrived
+        await _lose(live, tab)
+        await _return(live, tab)
+        assert tab.screen.texts == ["a cat", "Drew #1."]
 
     asyncio.run(scene())
 
