@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,8 @@ from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Scene, Thing, draw, ran
 from flux_runtime.runtime import LocalRuntime
 
 T = TypeVar("T")
+PARTS = ("judge", "vae_psnr", "generation", "answers", "edits", "chains", "plans")
+SHEET = 40  # pictures on a contact sheet
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -73,15 +75,17 @@ def evaluate(
     *,
     quick: bool = False,
     share: float | None = None,
+    parts: Collection[str] = PARTS,
     sheets: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Measure everything; returns what `flux-assistant evaluate --json` prints.
+    """Measure everything, or only some parts; returns what `flux-assistant evaluate --json` prints.
 
     Args:
         model: a catalogue name or model folder, as LocalRuntime takes it.
         quick: measure a twentieth.
-        share: measure this part of everything, 0 to 1.
+        share: measure so much of everything, 0 to 1.
+        parts: which of PARTS are measured; the others are left out of the result.
         sheets: a folder for contact sheets of the first pictures of each kind, uncurated.
         on_progress: hears (stage, done, of).
     """
@@ -91,24 +95,27 @@ def evaluate(
     runtime = LocalRuntime(model)
     try:
         measure = _Measurement(runtime, judge, sizes, on_progress or (lambda stage, done, of: None), sheets)
-        result = {
-            "judge": measure.judge_accuracy(),
-            "vae_psnr": measure.vae_psnr(),
-            "generation": {
+        measures: dict[str, Callable[[], Any]] = {
+            "judge": measure.judge_accuracy,
+            "vae_psnr": measure.vae_psnr,
+            "generation": lambda: {
                 "seen": measure.generation("seen", held_out_scenes()[: sizes.seen]),
                 "unseen": measure.generation("unseen", held_out_composition_scenes()[: sizes.unseen]),
             },
-            "answers": {
+            "answers": lambda: {
                 "seen": measure.answers("seen", held_out_scenes()[: sizes.answered]),
                 "unseen": measure.answers("unseen", held_out_composition_scenes()[: sizes.answered]),
                 "own_pictures": measure.own_pictures(),
             },
-            "edits": measure.edits(),
-            "chains": {"3": measure.chains(3, sizes.chains3), "10": measure.chains(10, sizes.chains10)},
-            "plans": {language: measure.plans(language) for language in LANGUAGES},
-            "n": measure.counts,
-            "model": runtime.capabilities.model,
+            "edits": measure.edits,
+            "chains": lambda: {
+                "3": measure.chains(3, sizes.chains3),
+                "10": measure.chains(10, sizes.chains10),
+            },
+            "plans": lambda: {language: measure.plans(language) for language in LANGUAGES},
         }
+        result = {part: figures() for part, figures in measures.items() if part in parts}
+        result |= {"n": measure.counts, "model": runtime.capabilities.model}
     finally:
         runtime.close()
     return {**result, "seconds": round(time.perf_counter() - began, 1)}
@@ -161,7 +168,7 @@ class _Measurement:
             picture = self._drawn(scene, i)
             pictures.append(picture)
             score.add(scene, self._read(picture))
-        self._sheet(f"generated-{name}", [[picture] for picture in pictures[:40]], columns=8)
+        self._sheet(f"generated-{name}", [[picture] for picture in pictures[:SHEET]], columns=8)
         if name == "seen":
             self.own_drawings = pictures
         return score.result()
@@ -180,7 +187,9 @@ class _Measurement:
     def own_pictures(self) -> float:
         """The same on pictures that the model drew; the judge's reading counts as the truth."""
         rng, hits = random.Random("own pictures"), []
-        for i, picture in enumerate(self._each("own pictures", self.own_drawings[: self.sizes.own])):
+        scenes = held_out_scenes()[: min(self.sizes.own, self.sizes.seen)]
+        pictures = self.own_drawings or [self._drawn(scene, i) for i, scene in enumerate(scenes)]
+        for i, picture in enumerate(self._each("own pictures", pictures[: len(scenes)])):
             scene = self._read(picture)
             for about in ("character", "action", "setting", "weather", "left", "right"):
                 question = random_question(rng, scene, about)
