@@ -5,7 +5,6 @@ It knows files; of which classes the parts are, and what they do together, is th
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -89,17 +88,6 @@ def load_shift(folder: Path) -> float:
     if other:
         raise BadCheckpoint(f"{file} asks for {', '.join(other)}, which this runtime lacks.", stage="load")
     return float(config.get("shift", 1.0))
-
-
-def revision_of(folder: Path) -> str:
-    """Twelve hex digits that change with any byte of the model folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in {".json", ".jinja", ".safetensors"}:
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
 
 
 def _only_safetensors(where: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -47,6 +48,13 @@ def _connect_to_this_machine_only(self: socket.socket, address: object) -> None:
 def _no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", _connect_to_this_machine_only)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLUX_ASSISTANT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
@@ -238,3 +246,48 @@ def _receipt(prompt: str, seed: int, size: tuple[int, int]) -> Receipt:
         device="cpu",
         seconds={"denoise": 0.0},
     )
+
+
+@pytest.fixture(scope="session")
+def profiles() -> dict[str, bytes]:
+    """Colour profiles as files carry them, by the name of their space."""
+    prophoto = ((0.79767, 0.28804, 0.0), (0.13519, 0.71187, 0.0), (0.03134, 0.00009, 0.82491))
+    adobe = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+    return {
+        "ProPhoto": _matrix_profile(prophoto, gamma=1.8),
+        "Adobe RGB": _matrix_profile(adobe, gamma=2.2),
+        "grey of gamma 1": _matrix_profile((), gamma=1.0, space=b"GRAY"),
+    }
+
+
+def _matrix_profile(
+    columns: tuple[tuple[float, float, float], ...], gamma: float, *, space: bytes = b"RGB "
+) -> bytes:
+    """An ICC v2 display profile: its red, green and blue in XYZ (D50), and one gamma for all three.
+
+    Its layout is that of the ICC specification: a header of 128 bytes, a table of tags, the tags.
+    """
+
+    def xyz(values: tuple[float, ...]) -> bytes:
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    name = b"wide\0"
+    words = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + b"\0" * (78 + 3)
+    words += b"\0" * (-len(words) % 4)
+    tags = {b"desc": words, b"cprt": b"text\0\0\0\0none", b"wtpt": xyz((0.9642, 1.0, 0.8249))}
+    if space == b"RGB ":
+        tags |= {b"rXYZ": xyz(columns[0]), b"gXYZ": xyz(columns[1]), b"bXYZ": xyz(columns[2])}
+        tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    else:
+        tags |= {b"kTRC": curve}
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", start + len(body), len(data))
+        body += data
+    size = start + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, b"\0" * 4, 0x02400000, b"mntr", space, b"XYZ ")
+    header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28
+    header += struct.pack(">3i", round(0.9642 * 65536), 65536, round(0.8249 * 65536)) + b"\0" * 48
+    assert len(header) == 128
+    return header + struct.pack(">I", len(tags)) + table + body

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flux_runtime.catalogue import find_model, model_names, read_entry, read_vocabulary
-from flux_runtime.checkpoint import load_part, load_shift, revision_of
+from flux_runtime.checkpoint import load_part, load_shift
 from flux_runtime.errors import BadCheckpoint, UnknownModel
 from flux_runtime.families.flux3.entry import Flux3Entry
 from flux_runtime.families.flux3.model import Flux3Model
@@ -168,13 +168,6 @@ def test_a_declared_word_list_is_read(copy: Path) -> None:
     vocabulary = read_vocabulary(copy, read_entry(copy))
     assert vocabulary != "open"
     assert vocabulary.unknown("robot cat") == ("cat",)
-
-
-def test_the_revision_changes_with_any_weight(copy: Path) -> None:
-    before = revision_of(copy)
-    assert before == revision_of(copy)
-    _change_weights(copy / FILES["vae"][0], add="one_more")
-    assert revision_of(copy) != before
 
 
 def test_a_model_is_found_by_name_path_or_environment(

@@ -13,18 +13,19 @@ import torch
 from PIL import Image
 
 from flux_runtime.catalogue import capabilities_of
-from flux_runtime.checkpoint import load_shift, revision_of
+from flux_runtime.checkpoint import load_shift
 from flux_runtime.errors import BadCheckpoint
 from flux_runtime.families.flux3.chat_model import ChatModel
 from flux_runtime.families.flux3.entry import Flux3Entry
-from flux_runtime.families.flux3.parts import load_parts
-from flux_runtime.families.flux3.processor import VisionLanguageProcessor
+from flux_runtime.families.flux3.parts import CLASSES, load_parts
+from flux_runtime.families.flux3.processor import PROCESSOR_FOLDERS, VisionLanguageProcessor
 from flux_runtime.families.flux3.prompt_encoding import PromptEncoder, PromptTokenizer
 from flux_runtime.families.flux3.velocity import ReferenceTokens, VelocityField
 from flux_runtime.families.latents import LatentCodec, image_position_ids, to_grid, to_tokens
 from flux_runtime.families.protocol import Message, References, Schedule, Stop, Talk
 from flux_runtime.flow_matching import sigma_schedule
 from flux_runtime.pixels import to_tensor
+from flux_runtime.revision import revision_of
 
 
 class Flux3Model:
@@ -37,7 +38,8 @@ class Flux3Model:
     def __init__(self, folder: Path, entry: Flux3Entry, *, device: torch.device, dtype: torch.dtype) -> None:
         self.entry = entry
         self.capabilities = capabilities_of(folder, self.entry)
-        self.revision = revision_of(folder)
+        self._folder = folder
+        self._revision: str | None = None
         self._shift = load_shift(folder)
         self.device, self.dtype = device, dtype
         self.processor = VisionLanguageProcessor.from_pretrained(folder)
@@ -51,6 +53,17 @@ class Flux3Model:
             self.entry.text_encoder_out_layers,
         )
         self.chat = ChatModel(text_encoder, self.processor, entry.max_prompt_tokens)
+
+    @property
+    def revision(self) -> str:
+        """Which configs, tokenizer and weights these are; looked up when a receipt first needs it."""
+        if self._revision is None:
+            recipe = self.entry.model_dump_json(
+                include={"text_encoder_out_layers", "text_pad_multiple", "image_rope_scale"}
+            )
+            parts = (*CLASSES, *PROCESSOR_FOLDERS, "scheduler")
+            self._revision = revision_of(self._folder, parts, recipe)
+        return self._revision
 
     @property
     def token_size(self) -> int:

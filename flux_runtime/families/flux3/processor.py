@@ -18,7 +18,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from flux_runtime.errors import BadCheckpoint, BadImage
 from flux_runtime.families.protocol import Message
 
-FOLDERS = ("processor", "tokenizer")
+PROCESSOR_FOLDERS = ("processor", "tokenizer")
 IMAGE_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 """The second is how transformers 5 saves a whole processor."""
 
@@ -46,8 +46,8 @@ class VisionLanguageProcessor:
         Raises:
             BadCheckpoint: a file is missing or damaged, or the tokenizer has no chat template.
         """
-        found = (folder / name for name in FOLDERS if (folder / name / "tokenizer.json").is_file())
-        where = next(found, folder / FOLDERS[0])
+        found = (folder / name for name in PROCESSOR_FOLDERS if (folder / name / "tokenizer.json").is_file())
+        where = next(found, folder / PROCESSOR_FOLDERS[0])
         for names in (("tokenizer.json",), ("tokenizer_config.json",), IMAGE_PROCESSOR_FILES):
             if not any((where / name).is_file() for name in names):
                 raise BadCheckpoint(f"The model in {folder} has no {where.name}/{names[0]}.", stage="load")
