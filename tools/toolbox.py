@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from flux_runtime.interface import Capabilities
 from tools.contract import Command, Tool, ToolArguments
 from tools.wording import Language
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 class Toolbox:
@@ -23,7 +26,7 @@ class Toolbox:
     def __init__(self, tools: Sequence[Tool[Any]]) -> None:
         self.tools = tuple(tools)
         self.commands = tuple(command for tool in tools for command in tool.commands)
-        self._by_name = _unique((tool.name, tool) for tool in tools)
+        _unique((tool.name, tool) for tool in tools)
         self._by_step = _unique((tool.step, tool) for tool in tools)
         self._by_arguments = _unique((tool.arguments, tool) for tool in tools)
         self._by_command = _unique((command.name, tool) for tool in tools for command in tool.commands)
@@ -35,10 +38,6 @@ class Toolbox:
 
     def __iter__(self) -> Iterator[Tool[Any]]:
         return iter(self.tools)
-
-    def named(self, name: str) -> Tool[Any] | None:
-        """The tool that the planner calls so."""
-        return self._by_name.get(name)
 
     def of_step(self, step: str) -> Tool[Any]:
         """The tool of a plan's step. Raises LookupError for one that there is not."""
@@ -74,8 +73,8 @@ def slash(command: Command, language: Language) -> str:
     return f"/{command.chinese if language == 'zh' else command.name}"
 
 
-def _unique(pairs: Any) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+def _unique(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, Value]:
+    found: dict[Key, Value] = {}
     for key, value in pairs:
         if key in found:
             raise ValueError(f"Two tools are called {key!r}.")

@@ -15,7 +15,7 @@ LONGEST_REPLY = 1000
 
 _CALL = re.compile(r"<tool_call>.*?(?:</tool_call>|\Z)|</tool_call>", re.DOTALL)
 _OBJECT = re.compile(r"""\{\s*(?=["'}\[{])""")
-_BLANK = re.compile(r"(?<!\w)%(?:\(\w*\))?[a-z](?!\w)|\$?\{\w*\}", re.IGNORECASE)
+_BLANK = re.compile(r"(?<!\w)%(?:\(\w*\))?[a-z](?!\w)|\$\{\w*\}|\{\d*\}", re.IGNORECASE)
 _SAME_AGAIN = re.compile(r"(\S)\1{7,}")
 _MOST_REPETITIVE = 5
 """How many times smaller a long text may get when packed; of real sentences, half as much is left over."""
