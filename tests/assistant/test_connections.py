@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -131,6 +133,16 @@ def test_where_all_are_busy_a_newcomer_is_turned_away() -> None:
             uploads.close()
 
     asyncio.run(visit())
+
+
+def test_a_process_asks_for_as_many_descriptors_as_it_may_have() -> None:
+    look = (
+        "import resource; from assistant.connections import descriptor_limit;"
+        "print(descriptor_limit(), resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    limited = 'ulimit -H -n 300 && ulimit -S -n 200 && exec "$@"'
+    command = ["/bin/sh", "-c", limited, "sh", sys.executable, "-c", look]
+    assert subprocess.check_output(command, text=True).split() == ["300", "(300,", "300)"]
 
 
 def test_the_same_complaint_is_logged_once_and_another_at_once(caplog: pytest.LogCaptureFixture) -> None:
