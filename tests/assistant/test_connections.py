@@ -140,7 +140,7 @@ def test_a_process_asks_for_as_many_descriptors_as_it_may_have() -> None:
         "import resource; from assistant.connections import descriptor_limit;"
         "print(descriptor_limit(), resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
-    limited = 'ulimit -H -n 300 && ulimit -S -n 200 && exec "$@"'
+    limited = 'ulimit -S -n 200 && ulimit -H -n 300 && exec "$@"'
     command = ["/bin/sh", "-c", limited, "sh", sys.executable, "-c", look]
     assert subprocess.check_output(command, text=True).split() == ["300", "(300,", "300)"]
 
