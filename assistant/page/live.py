@@ -61,6 +61,8 @@ class UnderWay:
 
     cancel: threading.Event
     shown: list[StepDict]
+    uploads: bool = False
+    """Pictures came with it."""
     preview: ElementDict | None = None
 
 
@@ -76,8 +78,8 @@ class _Tab:
     """Last words of turns begun here that the store may know no reply of."""
     opening: bool = False
     """The conversation is being shown in it for the first time: nothing of it can have been lost."""
-    uploading: set[str] = field(default_factory=set)
-    """Turns whose uploads the tab shows by itself, because they were sent from it."""
+    own: set[str] = field(default_factory=set)
+    """Turns begun in it: what was said and sent it shows by itself, in the person's own spelling."""
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -132,14 +134,11 @@ class Live:
             if reply := turn_view.stored_reply(turn):
                 await _send_buttons(visitor, reply, turn.key)
 
-    async def begin(self, visitor: Visitor, key: str, under_way: UnderWay, *, uploads: bool) -> None:
+    async def begin(self, visitor: Visitor, key: str, under_way: UnderWay) -> None:
         """A turn begins in the visitor's tab."""
         thread = _thread(visitor)
         self._under_way.setdefault(thread, {})[key] = under_way
-        tab = self._tab(visitor)
-        tab.open.add(key)
-        if uploads:
-            tab.uploading.add(key)
+        self._tab(visitor).own.add(key)
         for each in self._visitors(visitor):
             self._tab(each).open.add(key)
             await each.emit("task_start", {})
@@ -186,7 +185,7 @@ class Live:
                 if thread not in self._under_way:  # only now are buttons seen
                     await each.emit("task_end", {})
                 await each.emit("new_message", last)
-        if key in self._tab(visitor).uploading:
+        if under_way.uploads:
             await self._send_uploads(thread, key)
 
     def stop(self, visitor: Visitor | None = None) -> None:
@@ -251,10 +250,11 @@ class Live:
             tab.failed.pop(key, None)
         tab.open.add(key)
         *before, last = turn_view.messages(history, turn)
-        for message in before:
-            await visitor.emit("new_message", message)
+        if key not in tab.own:
+            for message in before:
+                await visitor.emit("new_message", message)
         for picture in turn_view.pictures(history, turn):
-            if picture.get("forId") != key or key not in tab.uploading:
+            if picture.get("forId") != key or key not in tab.own:
                 await visitor.emit("element", picture)
         if reply:
             await _send_buttons(visitor, reply, key)
@@ -268,7 +268,7 @@ class Live:
             return
         for picture in turn_view.pictures(history, turn):
             for each in self._connected.get(thread, ()):
-                if picture.get("forId") == key and key not in self._tab(each).uploading:
+                if picture.get("forId") == key and key not in self._tab(each).own:
                     await each.emit("element", picture)
 
     def _tab(self, visitor: Visitor) -> _Tab:

@@ -56,8 +56,8 @@ class ShownTurn:
         shown = [message(turn.session, reply_message(self._key), self._words.thinking, at=utc_now())]
         if turn.text:
             shown.insert(0, message(turn.session, self._key, turn.text, at=utc_now(), by=turn.owner))
-        under_way = UnderWay(cancel, shown)
-        await self._live.begin(self._visitor, self._key, under_way, uploads=bool(turn.attachments))
+        under_way = UnderWay(cancel, shown, uploads=bool(turn.attachments))
+        await self._live.begin(self._visitor, self._key, under_way)
         reference = secrets.token_hex(4)
         reply: Reply | str = self._words.failed.format(reference=reference)
         try:

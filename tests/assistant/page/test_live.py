@@ -125,9 +125,25 @@ def test_what_was_sent_before_the_loss_was_noticed_is_sent_again_and_not_doubled
         tab.connected = False  # and nobody knows
         await take(tab, key="second")
         await _return(live, tab)
-        assert tab.screen.texts == ["a cat", "Drew #1.", "a cat", "Drew #2."]
+        assert tab.screen.replies == ["Drew #1.", "Drew #2."]
         assert len(tab.screen.pictures) == 2
         assert tab.screen.buttons == [*BUTTONS, *(label.replace("#1", "#2") for label in BUTTONS)]
+
+    asyncio.run(scene())
+
+
+def test_what_a_person_typed_stays_as_it_was_typed_where_it_was_typed(
+    live: Live, take: Callable[..., Coroutine[Any, Any, None]], open_tab: OpenTab
+) -> None:
+    """The history keeps one spelling of full-width letters and the like."""
+
+    async def scene() -> None:
+        tab = open_tab()
+        await _join(live, tab)
+        await take(tab, text="ａ cat，晴天", command="generate")
+        await _lose(live, tab)
+        await _return(live, tab)
+        assert tab.screen.texts == ["ａ cat，晴天", "画好了 #1。"]
 
     asyncio.run(scene())
 
