@@ -121,6 +121,5 @@ def capabilities_of(folder: Path, entry: CatalogueEntry) -> Capabilities:
         sizes=entry.sizes,
         default_size=entry.default_size,
         default_steps=entry.default_steps,
-        default_guidance=entry.default_guidance,
         vocabulary=read_vocabulary(folder, entry),
     )

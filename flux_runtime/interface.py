@@ -2,7 +2,7 @@
 
 The in-process runtime fulfils `Runtime`; so can anything else. Nothing here imports torch, loads a model or
 knows a model family. Sizes are pixels, boxes half open in source pixels, seeds integers. Images are PIL
-images of any mode; a request makes them upright opaque sRGB, and source pixels are those of the upright image.
+images of any mode; a request makes them upright opaque sRGB, and source pixels are the upright image's.
 """
 
 from __future__ import annotations
@@ -316,7 +316,6 @@ class Capabilities(_Frozen):
     sizes: tuple[tuple[int, int], ...]
     default_size: tuple[int, int]
     default_steps: int
-    default_guidance: float
     vocabulary: Literal["open"] | Vocabulary
 
 

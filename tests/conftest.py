@@ -125,7 +125,6 @@ class ScriptedRuntime:
             sizes=(),
             default_size=(16, 16),
             default_steps=1,
-            default_guidance=1.0,
             vocabulary="open",
         )
         self.plans: deque[PlanResult | Exception] = deque()

@@ -77,7 +77,6 @@ _CAPABILITIES: dict[str, Any] = {
     "sizes": ((256, 256),),
     "default_size": (256, 256),
     "default_steps": 8,
-    "default_guidance": 1.5,
     "planner_images": 8,
 }
 EXAMPLES: dict[str, list[Any]] = {
@@ -199,9 +198,9 @@ def test_pictures_lose_nothing(mode: str) -> None:
 
 
 def test_a_picture_that_no_png_can_hold_is_named() -> None:
+    request = EditRequest(instruction="rain", images=(_image(),), region=Region(mask=_image("CMYK")), seed=1)
     with pytest.raises(BadImage, match="mode CMYK"):
-        region = Region(mask=_image("CMYK"))
-        serialise(EditRequest(instruction="rain", images=(_image(),), region=region, seed=1))
+        serialise(request)
 
 
 @pytest.mark.parametrize("sent", ["", "no base64!", "aGVsbG8=", to_base64(_image())[:80]])
