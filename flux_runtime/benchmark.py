@@ -34,6 +34,8 @@ INSTRUCTION = "change the weather to rainy"
 COLD_STARTS = 3
 WARM_UPS = 2
 SEED = 7
+PREVIEWS = 4
+"""As many as the chat page asks for."""
 
 Progress = Callable[[str], None]
 
@@ -41,8 +43,9 @@ Progress = Callable[[str], None]
 class Row(NamedTuple):
     """One measurement: medians of `n`.
 
-    `ratio` is baseline / value, above 1 where ours is less; `spread` is the distance between the quartiles of
-    ours, in `unit`.
+    `baseline` is the same work by code that others wrote; for a turn, and for drawing with previews, it is
+    the bare model's. `ratio` is baseline / value, above 1 where ours is less; `spread` is the distance between
+    the quartiles of ours, in `unit`.
     """
 
     name: str
@@ -57,10 +60,11 @@ class Row(NamedTuple):
 def measure(
     model: str | None = None, *, n: int = 20, on_progress: Progress = lambda _: None
 ) -> dict[str, Any]:
-    """Time the three tasks at the model's default size and steps, and a cold start; find the peak of memory.
+    """Time the three tasks and previews at the model's default size and steps, and a cold start; find the
+    peak of memory.
 
     Args:
-        n: how often each task is timed.
+        n: how many times each task is timed.
         on_progress: told what is being measured.
 
     Returns:
@@ -88,15 +92,24 @@ def _tasks(folder: Path, n: int, on_progress: Progress) -> list[Row]:
         (f"generate {width}x{height}", lambda: runtime.generate(draw), lambda: reference.generate(draw)),
         ("answer", lambda: runtime.answer(ask), lambda: reference.answer(ask)),
         (f"edit {width}x{height}", lambda: runtime.edit(change), lambda: reference.edit(change)),
+        (
+            f"generate {width}x{height} with {PREVIEWS} previews",
+            lambda: runtime.generate(draw.model_copy(update={"previews": PREVIEWS})),
+            lambda: runtime.generate(draw),
+        ),
     ]
-    rows = []
     try:
-        for name, ours, theirs in pairs:
-            on_progress(name)
-            rows.append(_row(name, "s", *_taking_turns(ours, theirs, n)))
+        return [compare(name, ours, theirs, n, on_progress) for name, ours, theirs in pairs]
     finally:
         runtime.close()
-    return rows
+
+
+def compare(
+    name: str, ours: Callable[[], Any], baseline: Callable[[], Any], n: int, on_progress: Progress
+) -> Row:
+    """Seconds of `ours` beside a baseline, the two taking turns."""
+    on_progress(name)
+    return _row(name, "s", *_taking_turns(ours, baseline, n))
 
 
 def _reference(key: InstanceKey) -> ReferencePipeline:

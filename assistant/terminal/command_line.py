@@ -240,11 +240,14 @@ def bench(
     n: Annotated[int, typer.Option("-n", min=2, help="How many times each task is timed.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Time the three tasks on this machine."""
+    """Time the three tasks and a turn on this machine."""
+    from assistant.terminal.turn_benchmark import measure_turn
     from flux_runtime.benchmark import measure
 
     with failures(as_json):
-        figures = measure(read_settings().model, n=n, on_progress=printing.note)
+        settings = read_settings()
+        figures = measure(settings.model, n=n, on_progress=printing.note)
+        figures["rows"] += measure_turn(settings, n=n, on_progress=printing.note)
         if as_json:
             printing.print_json(figures)
         else:

@@ -30,6 +30,7 @@ def test_every_row_has_a_time_and_a_baseline_of_the_same_run(
         "generate 64x64",
         "answer",
         "edit 64x64",
+        "generate 64x64 with 4 previews",
     ]
     for row in figures["rows"]:
         assert set(row) == {"name", "value", "unit", "baseline", "ratio", "n", "spread"}
