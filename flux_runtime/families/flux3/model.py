@@ -162,7 +162,11 @@ class Flux3Model:
         hidden, depth = text_config.hidden_size, text_config.num_hidden_layers  # pyright: ignore
         layers = self.entry.text_encoder_out_layers
         if config.flow_map:
-            raise BadCheckpoint(f"The model in {folder} is a flow map, which is not supported.", stage="load")
+            raise BadCheckpoint(
+                f"The model in {folder} is a distilled one (a flow map), which is not supported.",
+                stage="load",
+                remedy="Use the base model that it was distilled from.",
+            )
         if max(layers) > depth or config.joint_attention_dim != hidden * len(layers):
             raise BadCheckpoint(
                 f"The transformer in {folder} takes prompt embeds of width {config.joint_attention_dim}, but "

@@ -37,7 +37,7 @@ class ReferencePipeline:
         self._pipeline: Any = blocks.init_pipeline()
         parts = load_parts(folder, device=device, dtype=dtype)
         self._processor = VisionLanguageProcessor.from_pretrained(folder)
-        # One token is 2x2 latents, and a latent is as many pixels as the VAE halves the image that often.
+        # A token is 2x2 latents; the VAE halves each side once less than it has blocks.
         pixels_a_token = 2 ** len(parts["vae"].config.block_out_channels)
         self._pipeline.update_components(
             **parts,
@@ -67,7 +67,8 @@ class ReferencePipeline:
         }
         inputs["pixel_values"] = inputs["pixel_values"].to(encoder.dtype)
         with torch.inference_mode():
-            output = encoder.generate(**inputs, max_new_tokens=request.max_new_tokens, do_sample=False)
+            most = request.max_new_tokens or self._entry.answer_tokens
+            output = encoder.generate(**inputs, max_new_tokens=most, do_sample=False)
         return str(self._processor.tokenizer.decode(output[0, inputs["input_ids"].shape[1] :]))
 
     def _draw(self, prompt: str, seed: int, **where: Any) -> Image.Image:

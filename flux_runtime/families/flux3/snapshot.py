@@ -30,7 +30,7 @@ def snapshot_entry(folder: Path) -> Flux3Entry | None:
     """The entry, or None if the folder's transformer is not FLUX.3's.
 
     Raises:
-        BadCheckpoint: it is, but a config of it is missing or no JSON.
+        BadCheckpoint: it is, but one of its configs is missing or no JSON.
     """
     if not (folder / "transformer" / "config.json").is_file():
         return None
@@ -40,12 +40,12 @@ def snapshot_entry(folder: Path) -> Flux3Entry | None:
     encoder = _config(folder, "text_encoder")
     text = encoder.get("text_config", encoder)
     card = _card(folder)
-    languages = card.get("language") or ()
+    languages = card.get("language") or []
     distilled = bool(transformer.get("flow_map"))
     return Flux3Entry(
         name=_name(folder),
         license=str(card.get("license") or "not stated"),
-        languages=(languages,) if isinstance(languages, str) else tuple(languages),
+        languages=tuple(map(str, languages if isinstance(languages, list) else [languages])),
         tasks=_tasks(encoder),
         answer_tokens=ANSWER_TOKENS,
         default_size=(SIDE, SIDE),
@@ -65,7 +65,7 @@ def snapshot_entry(folder: Path) -> Flux3Entry | None:
 
 def _out_layers(width: int, hidden: int, depth: int) -> tuple[int, ...]:
     """As many layers as prompt embeds of `width` need, evenly spaced: of 36 and eight, 4, 8, ... 32."""
-    count = max(1, width // hidden)
+    count = max(1, width // max(1, hidden))
     spacing = max(1, depth // (count + 1))
     return tuple(spacing * number for number in range(1, count + 1))
 

@@ -81,6 +81,17 @@ def test_the_layers_of_the_published_model_are_those_that_diffusers_takes() -> N
     assert _out_layers(20480, 2560, 36) == (4, 8, 12, 16, 20, 24, 28, 32)
 
 
+@pytest.mark.parametrize(
+    ("language", "languages"), [("en", ("en",)), ("[en, no]", ("en", "False")), ("", ())]
+)
+def test_languages_of_a_model_card_are_one_or_several(
+    snapshot: Path, language: str, languages: tuple[str, ...]
+) -> None:
+    """YAML takes Norwegian's code for a no; such a card is odd, but no reason to refuse the model."""
+    (snapshot / "README.md").write_text(f"---\nlanguage: {language}\n---\n")
+    assert read_entry(snapshot).languages == languages
+
+
 @pytest.mark.parametrize("card", ["", "no dashes", "---\nlicense: [\n---\n", "---\njust words\n---\n"])
 def test_a_model_card_that_says_nothing_is_no_obstacle(snapshot: Path, card: str) -> None:
     (snapshot / "README.md").write_text(card)
