@@ -44,8 +44,8 @@ class Row(NamedTuple):
     """One measurement: medians of `n`.
 
     `baseline` is the same work by code that others wrote; for a turn, and for drawing with previews, it is
-    the bare model's. `ratio` is baseline / value, above 1 where ours is less; `spread` is the distance between
-    the quartiles of ours, in `unit`.
+    the bare model's. `ratio` is baseline / value, above 1 where ours is less; `spread` is the distance
+    between the quartiles of ours, in `unit`.
     """
 
     name: str

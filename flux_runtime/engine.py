@@ -98,14 +98,24 @@ class Engine:
         limits: how much is taken on at once.
         evaluate: computes the velocities that drawings wait for.
         together: drawings whose evaluations may be handed to `evaluate` at once.
+        prepare: done once, when nothing was asked for `idle_seconds`, so that somebody need not wait for it
+            later. It must be no harm if it fails or never comes to it.
     """
 
     def __init__(
-        self, limits: EngineLimits | None = None, *, evaluate: Evaluate = one_by_one, together: int = 1
+        self,
+        limits: EngineLimits | None = None,
+        *,
+        evaluate: Evaluate = one_by_one,
+        together: int = 1,
+        prepare: Callable[[], object] | None = None,
+        idle_seconds: float = 1.0,
     ) -> None:
         self._limits = limits or EngineLimits()
         self._evaluate = evaluate
         self._together = together
+        self._prepare = prepare
+        self._idle_seconds = idle_seconds
         self._changed = threading.Condition()
         self._waiting: list[_Job] = []
         self._at_work: list[_Job] = []
@@ -191,14 +201,29 @@ class Engine:
             with self._changed:
                 if not self._waiting and not self._at_work:
                     self._last_turns.clear()
-                self._changed.wait_for(lambda: self._closed or self._waiting or self._at_work)
+                asked = self._changed.wait_for(
+                    lambda: self._closed or self._waiting or self._at_work,
+                    timeout=self._idle_seconds if self._prepare else None,
+                )
                 if self._closed:
                     break
+            if not asked:
+                self._prepare_once()
+                continue
             self._admit()
             if self._at_work:
                 self._take_turn()  # in its own frame: a job held here would hold its memory until the next
         for job in (*self._at_work, *self._waiting):
             self._end(job, _closed())
+
+    def _prepare_once(self) -> None:
+        prepare, self._prepare = self._prepare, None
+        try:
+            with torch.inference_mode():
+                if prepare:
+                    prepare()
+        except Exception:
+            _log.warning("what was to be prepared could not be", exc_info=True)
 
     def _admit(self) -> None:
         """Let waiting jobs in while there is room, drop interrupted ones, tell the rest where they stand."""

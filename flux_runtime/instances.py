@@ -72,9 +72,17 @@ def acquire(key: InstanceKey, limits: EngineLimits | None = None) -> Instance:
         if instance is None:
             entry = read_entry(key.folder)
             model = family(entry.family).load(key.folder, entry, torch.device(key.device), key.dtype)
-            instance = _instances[key] = Instance(key, model, Engine(limits))
+            instance = _instances[key] = Instance(
+                key, model, Engine(limits, prepare=lambda: _first_sketch(model))
+            )
         instance.users += 1
         return instance
+
+
+def _first_sketch(model: Family) -> None:
+    """Lets a family fit its previews before anybody waits for one."""
+    size = (model.token_size, model.token_size)
+    model.sketch(torch.zeros(1, *model.latent_shape(size), device=model.device))
 
 
 def release(instance: Instance) -> None:

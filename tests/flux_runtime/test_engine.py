@@ -526,6 +526,25 @@ begun.wait()
     assert run.returncode == 0, run.stderr
 
 
+def test_what_can_be_prepared_is_done_once_when_nothing_is_asked_for(submit: Submit) -> None:
+    log: list[str] = []
+    prepared = threading.Event()
+
+    def prepare() -> None:
+        log.append("prepare")
+        prepared.set()
+        raise ZeroDivisionError("no harm")
+
+    engine = Engine(prepare=prepare, idle_seconds=0.2)
+    try:
+        assert engine.run(_steps("asked at once", 2, log)) == "asked at once"
+        assert prepared.wait(20)
+        assert engine.run(_steps("later", 1, log)) == "later"
+    finally:
+        engine.close()
+    assert sorted(log) == ["asked at once", "asked at once", "later", "prepare"]
+
+
 def test_a_closed_engine_ends_what_runs_and_takes_nothing_new() -> None:
     engine = Engine()
     begun = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,22 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from assistant.settings import Settings
+from assistant.wiring import build_runtime
 from flux_runtime import instances
-from flux_runtime.errors import BadMask, BadSize, Cancelled, EngineClosed, MissingCapability
+from flux_runtime.errors import (
+    BadMask,
+    BadSize,
+    Cancelled,
+    DeadlinePassed,
+    EngineClosed,
+    MissingCapability,
+    QueueFull,
+)
 from flux_runtime.interface import (
     AnswerRequest,
     EditRequest,
+    Envelope,
     GenerateRequest,
     PlanRequest,
     Receipt,
@@ -333,6 +345,34 @@ def test_an_instance_is_freed_by_its_last_user(tiny_model: Path) -> None:
     assert key not in instances._instances
     with pytest.raises(EngineClosed):
         engine.run(lambda _: iter(()))  # pyright: ignore
+
+
+def test_the_settings_say_how_much_is_taken_on_at_once(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")  # not shared with the other tests' runtime
+    monkeypatch.setenv("FLUX_ASSISTANT_QUEUE_LIMIT", "1")
+    monkeypatch.setenv("FLUX_ASSISTANT_DRAWINGS_AT_ONCE", "1")
+    monkeypatch.setenv("FLUX_ASSISTANT_DEADLINE_SECONDS", "300")
+    configured = build_runtime(Settings(model=str(folder)))
+    request = GenerateRequest(prompt="a robot", seed=1, num_inference_steps=200, width=256, height=256)
+    begun, queued, cancel = threading.Event(), threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(configured.generate, request, on_event=lambda _: begun.set(), cancel=cancel)
+        assert begun.wait(60)
+        second = pool.submit(configured.generate, request, on_event=lambda _: queued.set(), cancel=cancel)
+        assert queued.wait(60), "one drawing at once: the second waits"
+        with pytest.raises(QueueFull, match="1 requests"):
+            configured.generate(request)
+        with pytest.raises(DeadlinePassed):
+            configured.plan(
+                PlanRequest(message="draw", tools=(TOOL,)), envelope=Envelope(deadline_seconds=0.001)
+            )
+        cancel.set()
+        for drawing in (first, second):
+            with pytest.raises(Cancelled):
+                drawing.result(60)
+    configured.close()
 
 
 def test_bfloat16_draws_nearly_the_same_image(tiny_model: Path, runtime: LocalRuntime) -> None:
