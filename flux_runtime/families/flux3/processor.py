@@ -33,11 +33,8 @@ class VisionLanguageProcessor:
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self._image_token: str = getattr(tokenizer, "image_token", None) or "<|image_pad|>"
-        self._control_tokens = [
-            str(token)
-            for token in tokenizer.added_tokens_decoder.values()
-            if token.special or str(token).startswith("<")
-        ]
+        # Tokens that were added to a vocabulary, special or not, stand for structure such as parts of calls.
+        self._control_tokens = [str(token) for token in tokenizer.added_tokens_decoder.values()]
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> VisionLanguageProcessor:
