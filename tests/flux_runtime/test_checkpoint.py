@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,19 @@ def test_a_declared_word_list_is_read(copy: Path) -> None:
     vocabulary = read_vocabulary(copy, read_entry(copy))
     assert vocabulary != "open"
     assert vocabulary.unknown("robot cat") == ("cat",)
+
+
+def test_models_are_listed_without_loading_torch_or_any_family_whole(copy: Path) -> None:
+    (copy / "entry.json").unlink()
+    script = f"""
+import pathlib, sys
+from flux_runtime.catalogue import capabilities_of, find_model, read_entry
+for folder in (find_model("pocket"), pathlib.Path({str(copy)!r})):
+    capabilities_of(folder, read_entry(folder))
+print({{"torch", "diffusers", "transformers"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 def test_a_model_is_found_by_name_path_or_environment(
