@@ -38,7 +38,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-chat: $(READY) ## open the chat page on http://127.0.0.1:8000
+chat: $(READY) ## serve the chat page; prints the address to open
 	@$(BIN)/flux-assistant chat
 
 test: $(READY) ## run the tests

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -62,7 +63,22 @@ def serve(settings: Settings, *, runtime: Runtime | None = None) -> None:
         )
         for name in ("asyncio", "uvicorn.error"):
             logging.getLogger(name).addFilter(SameComplaint())
-        uvicorn.Server(config).run(sockets=[listener])
+        with _a_closed_terminal_ends_it():
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _a_closed_terminal_ends_it() -> Iterator[None]:
+    """While inside, a hangup ends the server as `kill` does, turns and all; under `nohup` it stays ignored."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(hangup, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(hangup, before)
 
 
 def build_app(
