@@ -69,7 +69,7 @@ def serve(settings: Settings, *, runtime: Runtime | None = None) -> None:
 
 @contextmanager
 def _a_closed_terminal_ends_it() -> Iterator[None]:
-    """While inside, a hangup ends the server as `kill` does, turns and all; under `nohup` it stays ignored."""
+    """While inside, a hangup ends the server as `kill` does; under `nohup` it stays ignored."""
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
         yield
