@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from flux_runtime.errors import BadMask
 from flux_runtime.interface import Region
@@ -95,6 +95,17 @@ def test_a_thin_stroke_gets_all_of_the_edit_beside_a_large_region_too() -> None:
     row = np.asarray(laid_over(source, edited, mask))[30, :, 0]
     assert row[81] == 255
     assert 0 < row[80] < 255
+
+
+def test_a_slanted_or_round_edge_is_feathered_from_next_to_nothing_all_along() -> None:
+    source, edited = Image.new("RGB", (512, 512), "black"), Image.new("RGB", (512, 512), "white")
+    mask = Image.new("L", (512, 512), 0)
+    ImageDraw.Draw(mask).ellipse((60, 40, 300, 240), fill=255)
+    ImageDraw.Draw(mask).polygon([(250, 480), (480, 250), (480, 480)], fill=255)
+    result = np.asarray(laid_over(source, edited, mask))[..., 0]
+    beside = np.asarray(mask.filter(ImageFilter.MinFilter(3))) == 0
+    assert np.median(result[(np.asarray(mask) > 0) & beside]) == pytest.approx(255 / 8, abs=1)
+    assert (result[100:180, 120:240] == 255).all()
 
 
 def test_a_region_that_reaches_the_border_of_the_image_is_not_feathered_there() -> None:
