@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from PIL import Image
+
+from flux_runtime.canvas import canvas_for
 from flux_runtime.engine import Work
 from flux_runtime.errors import MissingCapability
 from flux_runtime.families.protocol import Family, Message, Stop
@@ -38,12 +41,22 @@ def _answer(model: Family, request: AnswerRequest, stop: Stop) -> Work[AnswerRes
     yield Started(stage="answer")
     start = perf_counter()
     question = model.entry.answer_template.replace("{question}", model.plain(request.question))
-    images = [image.convert("RGB") for image in request.images]
+    images = [_looked_at(model, image) for image in request.images]
     messages = answer_messages(question, len(images))
     most = request.max_new_tokens or model.entry.answer_tokens
     said = yield from model.talk(messages, images, max_new_tokens=most, stop=stop)
     text = model.plain(said.text).strip()
     return AnswerResult(text=text, seconds=perf_counter() - start, tokens=said.tokens)
+
+
+def _looked_at(model: Family, image: Image.Image) -> Image.Image:
+    """The image as the answerer is shown it: whole and unstretched on a size that the model was made for.
+
+    A model of any size is shown it as it is.
+    """
+    if not model.entry.sizes:
+        return image
+    return canvas_for(image.size, model.entry.sizes, model.token_size).put(image)
 
 
 def _plan(model: Family, request: PlanRequest, stop: Stop) -> Work[PlanResult]:
