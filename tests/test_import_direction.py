@@ -26,10 +26,11 @@ CONTRACT = {
 }
 
 #: Files of assistant/ that may reach past the contract into the runtime, and the modules they may reach.
-#: wiring builds the runtime; the command line measures the model; the doctor describes the machine.
+#: wiring builds the runtime; the terminal measures model and turn; the doctor describes the machine.
 REACHES_RUNTIME = {
     "assistant/wiring.py": None,
     "assistant/terminal/command_line.py": {"flux_runtime.benchmark", "flux_runtime.pocket.evaluation"},
+    "assistant/terminal/turn_benchmark.py": {"flux_runtime.benchmark"},
     "assistant/terminal/doctor.py": {"flux_runtime.machine"},
 }
 
