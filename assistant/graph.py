@@ -56,11 +56,14 @@ def screen(state: TurnState, run: TurnRun) -> TurnState:
     known = set() if turn.reply_to is None else set(images.numbers(run.session))
     check_message(turn, state.get("text", ""), known, run.language)
     check_settings(turn, run.language)
+    pictures = ingest_all(turn.attachments, run.language, run.cancel)
     uploads = [
-        images.add(run.session, run.id, UPLOADS, index, picture, NewImage(op="upload"))
-        for index, picture in enumerate(ingest_all(turn.attachments, run.language))
+        images.add(run.session, run.id, UPLOADS, index, picture.image, NewImage(op="upload"))
+        for index, picture in enumerate(pictures)
     ]
+    see_through = ["on_white" in picture.done for picture in pictures]
     return {
+        "on_white": [upload.n for upload, laid in zip(uploads, see_through, strict=True) if laid],
         "attached": list(attached_numbers(turn, (upload.n for upload in uploads))),
         "seed": state.get("seed", secrets.randbelow(MAX_SEED + 1) if turn.seed is None else turn.seed),
     }

@@ -77,6 +77,10 @@ _PHRASES = {
         "I do not know {words}, so that is left out.",
         "我不认识{words}，所以没有画进去。",
     ),
+    "on_white": (
+        "What could be seen through in {images} was laid on white.",
+        "{images} 的透明部分已铺成白色。",
+    ),
     "got_images": (
         "Got it: {images}. Ask me about it, or say what to change.",
         "收到了：{images}。可以问我它的内容，或者告诉我要改什么。",
@@ -167,6 +171,10 @@ _PHRASES = {
     "animated": (
         "The picture has {frames} frames. Send a still picture.",
         "图片有 {frames} 帧。请发一张静止的图片。",
+    ),
+    "slow_file": (
+        "The picture takes too long to decode. Send it again after saving it anew, as a plain PNG or JPEG.",
+        "这张图片解码时间太长。请另存为普通的 PNG 或 JPEG 后重新发送。",
     ),
     "damaged": (
         "The picture is damaged and cannot be read to its end. Send it again, or save it anew first.",

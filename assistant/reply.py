@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from assistant.phrases import quoted, say
+from assistant.phrases import numbers, quoted, say
 from assistant.planning.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent, Turn
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
@@ -30,6 +30,8 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
         sentences.append(plan.clarify or plan.chat or "")
     if plan and plan.left_out and not failure:
         sentences.append(say(run.language, "left_out", words=quoted(run.language, plan.left_out)))
+    if on_white := state.get("on_white"):
+        sentences.append(say(run.language, "on_white", images=numbers(run.language, on_white)))
     if failure:
         sentences.append(failure["message"])
     head = run.store.images.head(run.session)

@@ -39,6 +39,8 @@ class TurnState(TypedDict, total=False):
 
     text: str
     attached: list[int]
+    on_white: list[int]
+    """The turn's uploads that had see-through parts."""
     seed: int
     plan: dict[str, Any]
     outcomes: list[Outcome]

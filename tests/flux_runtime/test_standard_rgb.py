@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from typing import Any
 
 import numpy as np
@@ -14,48 +13,6 @@ from flux_runtime.interface import AnswerRequest, EditRequest
 from flux_runtime.standard_rgb import standard_rgb
 
 GREEN = (30, 170, 60)  # sRGB
-
-
-def matrix_profile(
-    columns: tuple[tuple[float, float, float], ...], gamma: float, *, space: bytes = b"RGB "
-) -> bytes:
-    """An ICC v2 display profile: its red, green and blue in XYZ (D50), and one gamma for all three.
-
-    Its layout is that of the ICC specification: a header of 128 bytes, a table of tags, the tags.
-    """
-
-    def xyz(values: tuple[float, ...]) -> bytes:
-        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
-
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    name = b"wide\0"
-    words = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + b"\0" * (78 + 3)
-    words += b"\0" * (-len(words) % 4)
-    tags = {b"desc": words, b"cprt": b"text\0\0\0\0none", b"wtpt": xyz((0.9642, 1.0, 0.8249))}
-    if space == b"RGB ":
-        tags |= {b"rXYZ": xyz(columns[0]), b"gXYZ": xyz(columns[1]), b"bXYZ": xyz(columns[2])}
-        tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
-    else:
-        tags |= {b"kTRC": curve}
-    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
-    for tag, data in tags.items():
-        table += tag + struct.pack(">II", start + len(body), len(data))
-        body += data
-    size = start + len(body)
-    header = struct.pack(">I4sI4s4s4s", size, b"\0" * 4, 0x02400000, b"mntr", space, b"XYZ ")
-    header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28
-    header += struct.pack(">3i", round(0.9642 * 65536), 65536, round(0.8249 * 65536)) + b"\0" * 48
-    assert len(header) == 128
-    return header + struct.pack(">I", len(tags)) + table + body
-
-
-PROPHOTO = matrix_profile(
-    ((0.79767, 0.28804, 0.0), (0.13519, 0.71187, 0.0), (0.03134, 0.00009, 0.82491)), gamma=1.8
-)
-ADOBE_RGB = matrix_profile(
-    ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)), gamma=2.2
-)
-GREY_GAMMA_1 = matrix_profile((), gamma=1.0, space=b"GRAY")
 
 
 def in_space(profile: bytes, color: tuple[int, int, int] = GREEN) -> Image.Image:
@@ -72,26 +29,26 @@ def near(image: Image.Image, color: tuple[int, int, int], levels: int = 5) -> bo
     return bool((np.abs(np.asarray(image, np.int16) - color) <= levels).all())
 
 
-@pytest.mark.parametrize("profile", [PROPHOTO, ADOBE_RGB], ids=["ProPhoto", "Adobe RGB"])
-def test_colours_of_a_wide_space_are_the_ones_that_people_see(profile: bytes) -> None:
-    wide = in_space(profile)
+@pytest.mark.parametrize("space", ["ProPhoto", "Adobe RGB"])
+def test_colours_of_a_wide_space_are_the_ones_that_people_see(profiles: dict[str, bytes], space: str) -> None:
+    wide = in_space(profiles[space])
     assert not near(wide, GREEN, 15), "the numbers in the file are others"
     image, done = standard_rgb(wide)
     assert near(image, GREEN)
     assert done == {"colors"}
 
 
-def test_transparent_pixels_keep_their_colours_space_and_their_alpha() -> None:
-    wide = in_space(PROPHOTO)
+def test_transparent_pixels_keep_their_colours_space_and_and_their_alpha(profiles: dict[str, bytes]) -> None:
+    wide = in_space(profiles["ProPhoto"])
     wide.putalpha(128)
     image, done = standard_rgb(wide)
     assert near(image, tuple(round((value + 255) / 2) for value in GREEN))  # pyright: ignore
     assert done == {"colors", "on_white"}
 
 
-def test_a_grey_picture_with_a_profile_of_its_own_is_converted() -> None:
+def test_a_grey_picture_with_a_profile_of_its_own_is_converted(profiles: dict[str, bytes]) -> None:
     linear = Image.new("L", (4, 4), 128)
-    linear.info["icc_profile"] = GREY_GAMMA_1
+    linear.info["icc_profile"] = profiles["grey of gamma 1"]
     image, done = standard_rgb(linear)
     assert near(image, (188, 188, 188))
     assert done == {"colors"}
@@ -106,24 +63,21 @@ def test_an_srgb_profile_leaves_every_pixel_as_it_is() -> None:
     assert not done
 
 
-@pytest.mark.parametrize(
-    "profile",
-    [
-        b"",
-        b"not a profile",
-        PROPHOTO[:300],
-        GREY_GAMMA_1,
-        PROPHOTO.replace(b"rTRC", b"xxxx"),
-        ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
-    ],
-    ids=["empty", "text", "cut short", "of another space", "without a curve", "LAB"],
-)
-def test_a_profile_that_cannot_be_used_is_left_aside(profile: bytes) -> None:
-    picture = Image.new("RGB", (4, 4), GREEN)
-    picture.info["icc_profile"] = profile
-    image, done = standard_rgb(picture)
-    assert image.getpixel((0, 0)) == GREEN
-    assert not done
+def test_a_profile_that_cannot_be_used_is_left_aside(profiles: dict[str, bytes]) -> None:
+    unusable = {
+        "empty": b"",
+        "text": b"not a profile",
+        "cut short": profiles["ProPhoto"][:300],
+        "of another space": profiles["grey of gamma 1"],
+        "without a curve": profiles["ProPhoto"].replace(b"rTRC", b"xxxx"),
+        "LAB": ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
+    }
+    for name, profile in unusable.items():
+        picture = Image.new("RGB", (4, 4), GREEN)
+        picture.info["icc_profile"] = profile
+        image, done = standard_rgb(picture)
+        assert image.getpixel((0, 0)) == GREEN, name
+        assert not done, name
 
 
 def test_a_photo_on_its_side_is_turned_once() -> None:
@@ -203,9 +157,9 @@ def test_the_thinnest_pictures_go_through(size: tuple[int, int]) -> None:
     assert standard_rgb(Image.new("RGBA", size)).image.size == size
 
 
-def test_requests_take_pictures_through_the_same_door() -> None:
-    photo = in_space(PROPHOTO).resize((8, 4))
-    photo.info["icc_profile"] = PROPHOTO
+def test_requests_take_pictures_through_the_same_door(profiles: dict[str, bytes]) -> None:
+    photo = in_space(profiles["ProPhoto"]).resize((8, 4))
+    photo.info["icc_profile"] = profiles["ProPhoto"]
     photo.getexif()[0x0112] = 6
     for request in (
         EditRequest(instruction="rain", images=(photo, Image.new("RGBA", (2, 2))), seed=1),
