@@ -196,9 +196,7 @@ def _denoised(
     yield Started(stage="denoise")
     with watch.running("denoise"):
         noise = model.pack(initial_noise(request.seed, *model.latent_shape(size))).to(model.device)
-        field = model.velocity_field(
-            embeds, size=size, guidance_scale=guidance_scale, references=references
-        )
+        field = model.velocity_field(embeds, size=size, guidance_scale=guidance_scale, references=references)
         sigmas = _schedule(model, request, size).sigmas
     shown_after = preview_steps(request.previews, count)
     x = noise
