@@ -83,6 +83,7 @@ def _done(step: Step, outcome: Outcome, images: list[ImageRecord]) -> Done:
         answer=outcome["answer"],
         left=outcome["left"],
         current=outcome["current"],
+        kept=outcome.get("kept"),
     )
 
 

@@ -36,6 +36,7 @@ def run_step(step: Step, state: TurnState, run: TurnRun) -> Outcome:
         answer=done.answer,
         left=moved.left.n if moved and moved.left else None,
         current=moved.current.n if moved and moved.current else None,
+        kept=done.kept,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from assistant.phrases import Language, language_of
 from assistant.turn import Turn
@@ -24,6 +24,7 @@ class Outcome(TypedDict):
     answer: str | None
     left: int | None
     current: int | None
+    kept: NotRequired[float | None]
 
 
 class Failure(TypedDict):

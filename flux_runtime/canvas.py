@@ -47,12 +47,20 @@ class Canvas:
         mode = "reflect" if min(image.size) > 1 else "edge"
         return Image.fromarray(np.pad(np.asarray(image), padding, mode=mode))
 
+    @property
+    def resamples(self) -> bool:
+        """Whether the image has another size on the canvas than its own, and so comes back less sharp."""
+        left, top, right, bottom = self.box
+        return self.source != (right - left, bottom - top)
+
     def take(self, image: Image.Image) -> Image.Image:
-        """The part in the box, at the source's own size."""
+        """The part in the box, at the source's own size. RGB or grey in, the same out."""
         if self.box != (0, 0, *self.size):
             image = image.crop(self.box)
         if image.size != self.source:
-            image = image.resize(self.source, Image.Resampling.LANCZOS)
+            # Between two pixels that a mask keeps, there is none that it repaints.
+            how = Image.Resampling.BILINEAR if image.mode == "L" else Image.Resampling.LANCZOS
+            image = image.resize(self.source, how)
         return image
 
 

@@ -33,6 +33,7 @@ from flux_runtime.machine import library_versions
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
 from flux_runtime.previews import Preview, PreviewOfEdit, preview_of_drawing, preview_steps
 from flux_runtime.receipts import picture_hashes, region_of_receipt
+from flux_runtime.untouched import changed_mask, share_kept
 
 Progress = Started | Step | Evaluation
 Drawing = Generator[Progress, Evaluated | None, ImageResult]
@@ -171,13 +172,22 @@ def _edit(
     latents = yield from _denoised(model, request, embeds, canvas.size, watch, preview, references, anchor)
     yield Started(stage="decode")
     with watch.running("decode"):
-        edited = canvas.take(to_image(model.decode(latents)[0]))
-        image = laid_over(source, edited, mask) if mask else edited
+        drawn = to_image(model.decode(latents)[0])
+        changed, kept = mask, None
+        if mask is None and canvas.resamples:
+            reconstructed = to_image(model.decode(model.unpack(references.source, canvas.size))[0])
+            found = changed_mask(reconstructed, drawn)
+            changed = canvas.take(found) if found else None
+            kept = share_kept(changed) if changed else 0.0
+        image = canvas.take(drawn)
+        if changed:
+            image = laid_over(source, image, changed)
     receipt = _receipt(model, request, request.instruction, source.size, canvas.size, watch)
     return ImageResult(
         image=image,
         receipt=receipt.model_copy(update={"images": hashes, "region": region}),
         outside_change=share_changed_outside(source, image, mask) if mask else None,
+        kept=kept,
     )
 
 

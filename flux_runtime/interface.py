@@ -235,11 +235,14 @@ class Receipt(_Frozen):
 
 class ImageResult(_Frozen):
     """An image and its receipt. `outside_change`: share of the pixels outside the region that differ from the
-    source, 0 to 1; None without a region."""
+    source, 0 to 1; None without a region. `kept`: share of the pixels that an edit without a region left as
+    they were, 0 if it had to redraw the picture as a whole; None where that was not measured, because the
+    model draws at the picture's own size."""
 
     image: Picture
     receipt: Receipt
     outside_change: float | None = None
+    kept: float | None = None
 
 
 class AnswerResult(_Frozen):

@@ -132,6 +132,8 @@ class ScriptedRuntime:
         self.plan_requests: list[PlanRequest] = []
         self.envelopes: list[Envelope | None] = []
         """Of every plan and task, in order."""
+        self.kept: float | None = None
+        """What every edit says that it kept."""
         self.before: Callable[[threading.Event | None], None] = lambda _cancel: None
         """Called as any of the three tasks begins; may wait, raise or set things."""
         self.closed = False
@@ -183,7 +185,7 @@ class ScriptedRuntime:
         image = Image.new("RGB", size, _color(request.seed))
         change = 0.0 if request.region else None
         receipt = _receipt(request.instruction, request.seed, size)
-        return ImageResult(image=image, receipt=receipt, outside_change=change)
+        return ImageResult(image=image, receipt=receipt, outside_change=change, kept=self.kept)
 
     def answer(
         self,

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 #: Modules of flux_runtime that load no torch: what passes between the folders.
 CONTRACT = {
     *("flux_runtime.interface", "flux_runtime.errors", "flux_runtime.catalogue"),
-    *("flux_runtime.vocabulary", "flux_runtime.judging"),
+    *("flux_runtime.vocabulary", "flux_runtime.judging", "flux_runtime.standard_rgb"),
 }
 
 #: Files of assistant/ that may reach past the contract into the runtime, and the modules they may reach.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from PIL import Image
@@ -122,7 +122,8 @@ class ToolContext:
             "outside_change": result.outside_change,
             "receipt": result.receipt.model_dump(mode="json"),
         }
-        return self.add(result.image, new.model_copy(update=known))
+        stored = self.add(result.image, new.model_copy(update=known))
+        return replace(stored, kept=result.kept)
 
     def add(self, image: Image.Image, new: NewImage) -> ToolOutcome:
         """Store an image of this step that no model made."""
@@ -143,6 +144,8 @@ class ToolOutcome:
     images: tuple[ImageRecord, ...] = ()
     answer: str | None = None
     move: Move | None = None
+    kept: float | None = None
+    """Share of its source's pixels that an image was left with, 0 to 1; None if nobody measured it."""
 
 
 Arguments = TypeVar("Arguments", bound=ToolArguments)
@@ -160,6 +163,8 @@ class Done(Generic[Arguments]):
     """The image that was current before the step moved to another one."""
     current: int | None = None
     """The image that it moved to; the same as `left` if there was none to move to."""
+    kept: float | None = None
+    """As in `ToolOutcome`."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,14 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
 def _sentence(done: Done[EditImage], language: Language) -> str:
     edited = Wording("Edited #{source} → #{n}{text}.", "已把 #{source} 改成 #{n}{text}。")
     text = _as_understood(done.arguments.instruction, language)
-    return edited.say(language, source=done.sources[0], n=done.made[0], text=text)
+    said = edited.say(language, source=done.sources[0], n=done.made[0], text=text)
+    if done.kept != 0:
+        return said
+    redrawn = Wording(
+        " It had to be redrawn as a whole, so fine detail of #{source} is softer in it.",
+        "整张图都重画了，所以 #{source} 的细节会变得柔和一些。",
+    )
+    return said + redrawn.say(language, source=done.sources[0])
 
 
 def _as_understood(instruction: str, language: Language) -> str:

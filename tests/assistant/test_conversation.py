@@ -413,3 +413,20 @@ def test_a_question_about_a_number_that_does_not_exist_can_be_answered(
     assert pressed.text == "Edited #1 → #3: make it rain."
     take(conversation, "#9 make it rain", command="edit")
     assert take(conversation, "2").text == "Edited #2 → #4: make it rain."
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("snow", "It had to be redrawn as a whole, so fine detail of #1 is softer in it."),
+        ("下雪", "整张图都重画了，所以 #1 的细节会变得柔和一些。"),
+    ],
+)
+def test_the_reply_says_when_a_large_picture_was_redrawn_as_a_whole(
+    conversation: Conversation, scripted: ScriptedRuntime, words: str, said: str
+) -> None:
+    draw(conversation, scripted)
+    for kept, redrawn in ((0.0, True), (0.4, False), (None, False)):
+        scripted.kept = kept
+        scripted.will_edit("#1", words)
+        assert (said in take(conversation, f"#1 {words}").text) == redrawn
