@@ -19,6 +19,8 @@ TREE = re.search(r"```text\n(assistant/.*?)```", README, re.DOTALL)
 WHOLE = (
     *("tests/assistant/", "tests/tools/", "tests/flux_runtime/", "tests/sessions/", "tests/dialogs/"),
     *(
+        "assistant/page/assets/",
+        "flux_runtime/pocket/held_out/",
         "flux_runtime/pocket/weights/",
         "flux_runtime/pocket/plans/",
         "flux_runtime/pocket/wordings/",
