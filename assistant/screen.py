@@ -67,7 +67,8 @@ def plain(text: str) -> str:
 
 
 def check_message(turn: Turn, text: str, known: set[int], language: Language) -> None:
-    """
+    """Let a message pass only if there is something to do, of a length that can be read.
+
     Args:
         text: the turn's words, made plain.
         known: the numbers of the session's images.
@@ -84,7 +85,8 @@ def check_message(turn: Turn, text: str, known: set[int], language: Language) ->
 
 
 def check_settings(turn: Turn, language: Language) -> None:
-    """
+    """Let a turn pass only with numbers that every model takes.
+
     Raises:
         BadSetting: a number that the turn sets is out of its range, or its region is empty.
     """

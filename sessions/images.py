@@ -92,7 +92,8 @@ class StoredImages:
             return None
 
     def get(self, owner: str, image: str) -> ImageRecord:
-        """
+        """What is known of an image of that id.
+
         Raises:
             NotFound: it does not exist, its session is deleted, or it belongs to someone else.
         """

@@ -178,7 +178,8 @@ def find_scripts(paths: list[Path]) -> list[Path]:
 
 
 def read_script(path: Path) -> DialogScript:
-    """
+    """The script in a YAML file.
+
     Raises:
         BadScript: the file cannot be read or is no dialog script.
     """
