@@ -152,9 +152,11 @@ def _checked(
     if read is None:
         return unclear
     first, given = read[0]
-    draws_anew = first.effect == "image" and not given.image_names
-    if unknown and draws_anew and vocabulary and not vocabulary.mentions(message.text, _WHO):
-        return unclear  # what cannot be drawn is the very thing that was asked for
+    # A change with a word that is not known would be another change, claimed as the one asked for; of a new
+    # picture it may be the very thing that was asked for, unless somebody else is in it.
+    draws_somebody = not given.image_names and vocabulary and vocabulary.mentions(message.text, _WHO)
+    if unknown and first.effect == "image" and not draws_somebody:
+        return unclear
     written = _written_numbers(message, album)
     steps: list[Step] = []
     effects: list[str] = []

@@ -162,6 +162,16 @@ def test_an_unknown_word_beside_a_good_plan_is_only_reported(scripted: ScriptedR
     assert (made.tool, made.left_out) == ("generate", ("majestic",))
 
 
+def test_a_change_with_an_unknown_word_is_asked_about_and_no_other_change_is_made(
+    scripted: ScriptedRuntime,
+) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_edit("last", "change the character to a cat")
+    asked = plan(scripted, "make the robot a dragon").clarify
+    assert asked is not None
+    assert "“dragon”" in asked
+
+
 def test_a_question_may_hold_any_word(scripted: ScriptedRuntime) -> None:
     scripted.know_only_declared_words()
     scripted.will_answer("last", "is it a Ferrari?")
