@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -90,6 +91,16 @@ def test_every_command_is_in_the_readme() -> None:
         command.name or command.callback.__name__ for command in app.registered_commands if command.callback
     }
     assert {command for command in commands if f"flux-assistant {command}" not in README} == set()
+
+
+def test_its_seconds_and_megabytes_are_those_that_bench_wrote() -> None:
+    rows = json.loads((ROOT / "docs" / "benchmark.json").read_text(encoding="utf-8"))["rows"]
+    found = {row["name"]: row["value"] for row in rows}
+    seconds = [found[name] for name in ("generate 256x256", "edit 256x256", "answer")]
+    picture, edit, answer = (f"{value:.2f} s" for value in seconds)
+    memory = f"{found['peak memory of one process']:.0f} MB"
+    assert f"a picture takes {picture}, an edit {edit}, an answer {answer}" in " ".join(README.split())
+    assert f"the process {memory}" in " ".join(README.split())
 
 
 def test_the_pictures_and_pages_it_links_to_exist() -> None:

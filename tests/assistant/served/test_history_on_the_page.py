@@ -142,7 +142,8 @@ def test_a_tab_whose_connection_comes_back_gets_the_reply_that_it_missed(
 
     def replied() -> bool:
         threads = store.list_sessions("local")
-        return bool(threads) and store.history("local", threads[0].name).turns[-1].status == "replied"
+        turns = store.history("local", threads[0].name).turns if threads else ()
+        return bool(turns) and turns[-1].status == "replied"  # a conversation is there before its first turn
 
     async def scene() -> None:
         async with _browser(served, session) as before:
