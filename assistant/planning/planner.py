@@ -23,9 +23,9 @@ from assistant.planning.source_resolution import (
     Album,
     Question,
     names_current,
-    numbers_in,
     resolve,
     unknown_number,
+    written_numbers,
 )
 from assistant.planning.spoken import is_sayable, spoken
 from assistant.planning.view import short_captions, shown_images
@@ -115,8 +115,8 @@ def make_plan(
 
 
 def _written_numbers(message: Message, album: Album) -> tuple[int, ...]:
-    """Every `#n` that the person wrote out; none where the images were chosen already, which is stronger."""
-    return () if album.attached else numbers_in(message.text)
+    """The images that the person wrote by number; none where they were chosen already, which is stronger."""
+    return () if album.attached else written_numbers(message.text, album)
 
 
 def _with_chosen_image(message: Message, album: Album) -> tuple[Message, Album]:
@@ -152,10 +152,11 @@ def _checked(
     if read is None:
         return unclear
     first, given = read[0]
-    # A change with a word that is not known would be another change, claimed as the one asked for; of a new
-    # picture it may be the very thing that was asked for, unless somebody else is in it.
-    draws_somebody = not given.image_names and vocabulary and vocabulary.mentions(message.text, _WHO)
-    if unknown and first.effect == "image" and not draws_somebody:
+    # A change with a word that is not known would be another change, claimed as the one asked for, and so may
+    # an undo be; of a new picture it may be the very thing that was asked for, unless somebody else is in it.
+    anew = first.effect == "image" and not given.image_names
+    draws_somebody = anew and vocabulary and vocabulary.mentions(message.text, _WHO)
+    if unknown and first.effect != "words" and not draws_somebody:
         return unclear
     written = _written_numbers(message, album)
     steps: list[Step] = []
@@ -170,6 +171,10 @@ def _checked(
         given = arguments.within(message.region) if message.region else arguments
         steps.append(Step(tool=tool.step, sources=sources, arguments=given))
         effects.append(tool.effect)
+    named = {source for step in steps for source in step.sources}
+    if not named.issuperset(written):
+        # An undo to a certain picture, or one change to two: what is planned is less than what was asked.
+        return unclear
     return plan_of(tuple(steps), left_out=unknown if "image" in effects else ())
 
 

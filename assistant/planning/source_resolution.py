@@ -25,6 +25,9 @@ LONGEST_NUMBER = 30
 #: "#2", "picture 2", "图2"
 _NUMBERED = re.compile(r"(?:#|\bimage|\bpicture|\bpic|图片?)\s*(\d+)")
 
+#: "#2", "picture 2", but not "picture 256x256"
+_WRITTEN = re.compile(r"(?:#|\bimage\s|\bpicture\s|\bpic\s|图片?)\s*(\d+)(?!\s*[\dx×])")
+
 #: What a planner may say for the current image, besides words that tell no image from another.
 _CURRENT = {"", "last", "latest", "current", "it", "this", "that", "this one", "the last one"}
 _ORDINALS = {
@@ -102,6 +105,17 @@ def resolve(
 def numbers_in(text: str) -> tuple[int, ...]:
     """Every `#n` of a text, in order. Of an endless number, what comes first tells enough."""
     return tuple(int(digits[:LONGEST_NUMBER]) for digits in re.findall(r"#\s*(\d+)", text))
+
+
+def written_numbers(text: str, album: Album) -> tuple[int, ...]:
+    """The images that a person wrote by number, be there such or not: "#2", "picture 13", "第23张"."""
+    found = [(each.start(), int(each[1][:LONGEST_NUMBER])) for each in _WRITTEN.finditer(text.lower())]
+    for each in _CHINESE_ORDINAL.finditer(text):
+        if text[each.end() :].lstrip().startswith(("张", "幅")):
+            place = _chinese_place(each)
+            n = album.numbers[place - 1] if 1 <= place <= len(album.numbers) else place
+            found.append((each.start(), n))
+    return tuple(dict.fromkeys(n for _, n in sorted(found)))
 
 
 def mentioned(text: str, album: Album) -> tuple[int, ...]:

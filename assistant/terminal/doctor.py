@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from assistant.settings import Settings
+from assistant.wiring import open_store
 from flux_runtime.catalogue import find_model, read_entry
 from flux_runtime.errors import FluxRuntimeError
 
@@ -87,6 +88,12 @@ def _data_dir(settings: Settings) -> Finding:
     except OSError as error:
         found = f"{folder}: {os.strerror(error.errno) if error.errno else error}"
         return Finding(what="data folder", state="problem", found=found, remedy=remedy)
+    try:
+        open_store(settings).close()
+    except FluxRuntimeError as error:
+        return Finding(what="data folder", state="problem", found=error.message, remedy=error.remedy)
+    except (OSError, sqlite3.Error) as error:
+        return Finding(what="data folder", state="problem", found=f"{folder}: {error}", remedy=remedy)
     found = f"{folder}, {free / 1e9:.1f} GB free"
     if free < NEEDED_BYTES:
         return Finding(what="data folder", state="problem", found=found, remedy="Free some space there.")

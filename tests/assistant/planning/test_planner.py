@@ -172,6 +172,47 @@ def test_a_change_with_an_unknown_word_is_asked_about_and_no_other_change_is_mad
     assert "“dragon”" in asked
 
 
+def test_markup_that_the_planner_takes_for_an_undo_is_asked_about(scripted: ScriptedRuntime) -> None:
+    scripted.know_only_declared_words()
+    scripted.will_call(("undo", {}))
+    asked = plan(scripted, "<img src=x onerror=alert(1)> **bold** [click](javascript:alert(3))")
+    assert asked.tool == "clarify"
+
+
+@pytest.mark.parametrize(
+    ("message", "n"),
+    [
+        ("make picture 1 rainy", 1),
+        ("把第1张改成下雨", 1),
+        ("把第一张改成下雨", 1),
+        ("in image 2, make it rain", 2),
+    ],
+)
+def test_a_picture_named_by_its_number_is_not_left_to_the_planner(
+    scripted: ScriptedRuntime, message: str, n: int
+) -> None:
+    scripted.will_edit("#3", "make it rain")
+    assert [step.sources for step in plan(scripted, message).steps] == [(n,)]
+
+
+@pytest.mark.parametrize(
+    "message", ["make #1 and #2 rainy", "#1，#2 改成雨天", "make picture 1 and picture 2 rainy"]
+)
+def test_a_change_of_two_pictures_is_not_claimed_when_one_is_planned(
+    scripted: ScriptedRuntime, message: str
+) -> None:
+    scripted.will_edit("#1", "make it rain")
+    assert plan(scripted, message).tool == "clarify"
+
+
+@pytest.mark.parametrize("message", ["undo to #1", "go back to picture 1", "回到第1张"])
+def test_an_undo_to_a_certain_picture_is_not_taken_for_one_step_back(
+    scripted: ScriptedRuntime, message: str
+) -> None:
+    scripted.will_call(("undo", {}))
+    assert plan(scripted, message).tool == "clarify"
+
+
 def test_a_question_may_hold_any_word(scripted: ScriptedRuntime) -> None:
     scripted.know_only_declared_words()
     scripted.will_answer("last", "is it a Ferrari?")
