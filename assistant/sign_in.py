@@ -2,8 +2,9 @@
 
 Whoever has an account on this machine can reach the port, but sees neither what the server prints nor the
 browser's cookies. A cookie outlives the server, because the key that it is made with is kept in the data
-folder: an open page goes on after a restart, and deleting `sign-in.key` there signs everybody out. A browser
-shows its cookies for this host to servers on all ports of it, so it must not visit one that is not trusted.
+folder: an open page goes on after a restart. Without `sign-in.key` there, the next start signs everybody out.
+A browser shows its cookies for this host to servers on all ports of it, so it must not visit one that is not
+trusted.
 """
 
 from __future__ import annotations
