@@ -22,11 +22,8 @@ MOST_OFFERED = 8
 LONGEST_NUMBER = 30
 """Digits of an image's number that are read and said again; no image has nearly as many."""
 
-#: "#2", "picture 2", "图2"
-_NUMBERED = re.compile(r"(?:#|\bimage|\bpicture|\bpic|图片?)\s*(\d+)")
-
-#: "#2", "picture 2", but not "picture 256x256"
-_WRITTEN = re.compile(r"(?:#|\bimage\s|\bpicture\s|\bpic\s|图片?)\s*(\d+)(?!\s*[\dx×])")
+#: "#2", "picture 2", "图2"; a size, "picture 256x256", is no number
+_NUMBERED = re.compile(r"(?:#|\bimage|\bpicture|\bpic|图片?)\s*(\d+)(?!\d|\s*[x×]\s*\d)")
 
 #: What a planner may say for the current image, besides words that tell no image from another.
 _CURRENT = {"", "last", "latest", "current", "it", "this", "that", "this one", "the last one"}
@@ -109,7 +106,7 @@ def numbers_in(text: str) -> tuple[int, ...]:
 
 def written_numbers(text: str, album: Album) -> tuple[int, ...]:
     """The images that a person wrote by number, be there such or not: "#2", "picture 13", "第23张"."""
-    found = [(each.start(), int(each[1][:LONGEST_NUMBER])) for each in _WRITTEN.finditer(text.lower())]
+    found = [(each.start(), int(each[1][:LONGEST_NUMBER])) for each in _NUMBERED.finditer(text.lower())]
     for each in _CHINESE_ORDINAL.finditer(text):
         if text[each.end() :].lstrip().startswith(("张", "幅")):
             place = _chinese_place(each)
@@ -123,9 +120,8 @@ def mentioned(text: str, album: Album) -> tuple[int, ...]:
     words = re.findall(r"[a-z0-9]+", text.lower())
     places = [_ORDINALS[word] for word in words if word in _ORDINALS]
     places += [_chinese_place(found) for found in _CHINESE_ORDINAL.finditer(text)]
-    by_number = [int(digits[:LONGEST_NUMBER]) for digits in _NUMBERED.findall(text.lower())]
     by_place = [album.numbers[place - 1] for place in places if 1 <= place <= len(album.numbers)]
-    return tuple(n for n in (*by_number, *by_place) if n in album.numbers)
+    return tuple(n for n in (*written_numbers(text, album), *by_place) if n in album.numbers)
 
 
 def names_current(name: str) -> bool:

@@ -183,6 +183,7 @@ def test_markup_that_the_planner_takes_for_an_undo_is_asked_about(scripted: Scri
     ("message", "n"),
     [
         ("make picture 1 rainy", 1),
+        ("make #1 2 shades darker", 1),
         ("把第1张改成下雨", 1),
         ("把第一张改成下雨", 1),
         ("in image 2, make it rain", 2),
@@ -211,6 +212,11 @@ def test_an_undo_to_a_certain_picture_is_not_taken_for_one_step_back(
 ) -> None:
     scripted.will_call(("undo", {}))
     assert plan(scripted, message).tool == "clarify"
+
+
+def test_a_size_is_no_number_of_a_picture(scripted: ScriptedRuntime) -> None:
+    scripted.will_draw("a cat")
+    assert plan(scripted, "draw a picture 256x256 of a cat").tool == "generate"
 
 
 def test_a_question_may_hold_any_word(scripted: ScriptedRuntime) -> None:
