@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
 
 from assistant.phrases import Language, say
 from assistant.turn_state import Failure
@@ -83,7 +82,7 @@ _FILES = {
 
 def may_pass(code: str) -> bool:
     """Whether a request that failed with that code may succeed when it is made again."""
-    return any(kind.may_pass for kind in _kinds(FluxRuntimeError) if kind.code == code)
+    return any(kind.may_pass for kind in FluxRuntimeError.kinds() if kind.code == code)
 
 
 def told(kind: type[FluxRuntimeError], language: Language, stage: str) -> Failure:
@@ -113,9 +112,3 @@ def _history_kind(error: Exception) -> type[Broken] | None:
     if isinstance(error, sqlite3.Error):
         return next((kind for words, kind in _DATABASE.items() if words in str(error)), None)
     return _FILES.get(error.errno or 0) if isinstance(error, OSError) else None
-
-
-def _kinds(kind: type[FluxRuntimeError]) -> Iterator[type[FluxRuntimeError]]:
-    yield kind
-    for each in kind.__subclasses__():
-        yield from _kinds(each)

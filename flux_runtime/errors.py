@@ -25,7 +25,8 @@ The text of an error is for a person: what is wrong and, after it, what would wo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import ClassVar, Self
 
 
 class FluxRuntimeError(Exception):
@@ -46,6 +47,13 @@ class FluxRuntimeError(Exception):
         self.message = message
         self.stage = stage
         self.remedy = remedy
+
+    @classmethod
+    def kinds(cls) -> Iterator[type[Self]]:
+        """This class and every one below it, also those that other folders define."""
+        yield cls
+        for kind in cls.__subclasses__():
+            yield from kind.kinds()
 
 
 class Refused(FluxRuntimeError):

@@ -8,7 +8,6 @@ that who does not know the class knows what kind of failure it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -98,15 +97,9 @@ def _body(message: Request | Result | Event | Capabilities) -> dict[str, Any]:
 
 
 def _error(codes: list[str], message: str, stage: str, remedy: str) -> FluxRuntimeError:
-    known = {kind.code: kind for kind in _kinds(FluxRuntimeError)}
+    known = {kind.code: kind for kind in FluxRuntimeError.kinds()}
     nearest = next((known[code] for code in codes if code in known), FluxRuntimeError)
     return nearest(message, stage=stage, remedy=remedy)
-
-
-def _kinds(base: type[FluxRuntimeError]) -> Iterator[type[FluxRuntimeError]]:
-    yield base
-    for kind in base.__subclasses__():
-        yield from _kinds(kind)
 
 
 def _reason(error: Exception) -> str:
