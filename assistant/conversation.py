@@ -42,6 +42,7 @@ from flux_runtime.interface import Envelope, OnEvent, Runtime
 from sessions.records import NotFound, SessionRecord, TurnRecord
 from sessions.store import SessionStore
 from tools import TOOLS
+from tools.contract import DrawingOptions
 from tools.toolbox import Toolbox
 
 MAX_RUNNING_TURNS = 64
@@ -74,12 +75,21 @@ class Conversation:
         runtime: the model; closed with the conversation.
         folder: holds the turns in flight and the locks of sessions; made when missing.
         tools: what can be done in a turn.
+        options: what is done around a drawing.
     """
 
-    def __init__(self, store: SessionStore, runtime: Runtime, folder: Path, tools: Toolbox = TOOLS) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        runtime: Runtime,
+        folder: Path,
+        tools: Toolbox = TOOLS,
+        options: DrawingOptions = DrawingOptions(),
+    ) -> None:
         self.store = store
         self.runtime = runtime
         self.tools = tools
+        self.options = options
         self._locks = TurnLocks(folder / "locks")
         self._checkpoints = open_checkpoints(folder / "turns.db")
         self._graph = build_graph(self._checkpoints)
@@ -180,7 +190,9 @@ class Conversation:
             session, record, lock, is_other = arriving.result()
         except Exception as error:
             return bare(self._failure(error, turn), turn, "")
-        run = TurnRun(turn, record.id, session, self.store, self.runtime, cancel, on_event, self.tools)
+        run = TurnRun(
+            turn, record.id, session, self.store, self.runtime, cancel, on_event, self.tools, self.options
+        )
         try:
             if is_other:
                 used = BadMessage(say(run.language, "key_reused"), stage="screen")

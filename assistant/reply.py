@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from assistant.phrases import numbers, quoted, say
 from assistant.planning.plan import Plan, PlanTool, Step
 from assistant.turn import Action, Reply, ReplyError, ReplyImage, ReplyParent, Turn
 from assistant.turn_state import Failure, Outcome, TurnRun, TurnState
 from flux_runtime.errors import Refused
+from flux_runtime.picture_check import Checked
 from sessions.records import ImageRecord
 from tools.contract import Done, Moment
 
@@ -76,6 +78,7 @@ def _tool(plan: Plan | None, failure: Failure | None) -> PlanTool:
 
 def _done(step: Step, outcome: Outcome, images: list[ImageRecord]) -> Done:
     """The step as its tool tells of it."""
+    checked: Any = outcome.get("checked")
     return Done(
         arguments=step.arguments,
         sources=tuple(outcome["sources"]),
@@ -84,6 +87,9 @@ def _done(step: Step, outcome: Outcome, images: list[ImageRecord]) -> Done:
         left=outcome["left"],
         current=outcome["current"],
         kept=outcome.get("kept"),
+        checked=checked and Checked(*checked),
+        prompts=tuple(image.prompt_used for image in images),
+        typed=images[0].prompt_typed if images else "",
     )
 
 

@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     """Where the chat page listens."""
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port."""
+    upsample: bool = True
+    """Whether a prompt that leaves things open is completed before it is drawn, by a model that can."""
+    check: bool = True
+    """Whether a picture is looked at before it is claimed, and drawn once more if something is missing."""
     queue_limit: int = Field(default=32, ge=1, le=1000)
     """Pictures that may wait for the model; one more is refused. As many questions may be open at once."""
     drawings_at_once: int = Field(default=4, ge=1, le=64)

@@ -20,6 +20,9 @@ def run_step(step: Step, state: TurnState, run: TurnRun) -> Outcome:
         step=len(outcomes),
         typed=state.get("text", ""),
         seed=next_seed(state.get("seed", 0), by=len(outcomes)),
+        language=run.language,
+        commanded=run.turn.command is not None or state.get("text", "").startswith("/"),
+        options=run.options,
         sources=sources,
         width=run.turn.width,
         height=run.turn.height,
@@ -37,6 +40,7 @@ def run_step(step: Step, state: TurnState, run: TurnRun) -> Outcome:
         left=moved.left.n if moved and moved.left else None,
         current=moved.current.n if moved and moved.current else None,
         kept=done.kept,
+        checked=done.checked and list(done.checked),
     )
 
 

@@ -13,6 +13,7 @@ from flux_runtime.interface import OnEvent, Runtime
 from sessions.records import SessionRecord
 from sessions.store import SessionStore
 from tools import TOOLS
+from tools.contract import DrawingOptions
 from tools.toolbox import Toolbox
 
 
@@ -25,6 +26,8 @@ class Outcome(TypedDict):
     left: int | None
     current: int | None
     kept: NotRequired[float | None]
+    checked: NotRequired[list[str] | None]
+    """A `Checked` as a list."""
 
 
 class Failure(TypedDict):
@@ -67,6 +70,7 @@ class TurnRun:
     cancel: threading.Event
     on_event: OnEvent | None = None
     tools: Toolbox = TOOLS
+    options: DrawingOptions = field(default_factory=DrawingOptions)
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -8,6 +8,7 @@ from flux_runtime.errors import Broken
 from flux_runtime.interface import Runtime
 from sessions.data_folder import UnusableStore
 from sessions.store import SessionStore
+from tools.contract import DrawingOptions
 
 
 class UnusableHistory(Broken):
@@ -36,7 +37,12 @@ def build_conversation(
     Raises:
         FluxRuntimeError: the model is unknown or cannot be loaded.
     """
-    return Conversation(store or open_store(settings), runtime or build_runtime(settings), settings.data_dir)
+    return Conversation(
+        store or open_store(settings),
+        runtime or build_runtime(settings),
+        settings.data_dir,
+        options=DrawingOptions(upsample=settings.upsample, check=settings.check),
+    )
 
 
 def build_runtime(settings: Settings) -> Runtime:

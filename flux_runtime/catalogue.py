@@ -113,6 +113,8 @@ def capabilities_of(folder: Path, entry: CatalogueEntry) -> Capabilities:
         edit="reference" if edits else "none",
         answer="own" if "answer" in entry.tasks else "none",
         plan="plan" in entry.tasks,
+        upsampler="generate" in entry.tasks and entry.upsampler_template is not None,
+        check=entry.check if "answer" in entry.tasks else None,
         planner_images=entry.planner_images,
         max_references=entry.max_references if edits else 0,
         mask=edits and "mask" in entry.regions,

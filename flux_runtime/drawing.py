@@ -1,13 +1,14 @@
 """Generating and editing as work that the engine can hold between any two steps.
 
-Each function checks its request at once and returns a generator: it yields progress events, does one step's
-work between two of them, and returns the result.
+Each function checks its request at once and returns a generator, or what begins one: it yields progress
+events, does one step's work between two of them, and returns the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -17,7 +18,7 @@ from flux_runtime.canvas import REFERENCE_AREA, Canvas, canvas_for, drawing_size
 from flux_runtime.denoise import Anchor, DenoiseStep, denoise, initial_noise
 from flux_runtime.errors import BadSetting, MissingCapability
 from flux_runtime.evaluations import Evaluated, Evaluation
-from flux_runtime.families.protocol import Conditioning, Family, References, Schedule
+from flux_runtime.families.protocol import Conditioning, Family, References, Schedule, Stop
 from flux_runtime.interface import (
     EditRequest,
     GenerateRequest,
@@ -34,8 +35,9 @@ from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, t
 from flux_runtime.previews import Preview, PreviewOfEdit, preview_of_drawing, preview_steps
 from flux_runtime.receipts import picture_hashes, region_of_receipt
 from flux_runtime.untouched import changed_mask, share_kept
+from flux_runtime.upsampling import check_upsampler, upsampled
 
-Progress = Started | Step | Evaluation
+Progress = Started | Step | Evaluation | None
 Drawing = Generator[Progress, Evaluated | None, ImageResult]
 
 
@@ -60,13 +62,14 @@ class Stopwatch:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
 
 
-def generate(model: Family, request: GenerateRequest) -> Drawing:
-    """Draw the prompt.
+def generate(model: Family, request: GenerateRequest) -> Callable[[Stop], Drawing]:
+    """Draw the prompt, completed first if the request says so; what it returns begins the work.
 
     Raises:
         BadSize, BadSetting, MissingCapability: at once, not when the work is done.
     """
-    return _generate(model, request, requested_size(model, request))
+    check_upsampler(model, request)
+    return partial(_generate, model, request, requested_size(model, request))
 
 
 def edit(model: Family, request: EditRequest) -> Drawing:
@@ -133,18 +136,22 @@ def _latents_of_ids(
     return (yield from _denoised(model, request, embeds, size, Stopwatch(model.device)))
 
 
-def _generate(model: Family, request: GenerateRequest, size: tuple[int, int]) -> Drawing:
+def _generate(model: Family, request: GenerateRequest, size: tuple[int, int], stop: Stop) -> Drawing:
     watch = Stopwatch(model.device)
+    prompt = yield from upsampled(model, request, watch, stop)
     yield Started(stage="encode")
     with watch.running("encode"):
-        embeds = model.encode_prompt(request.prompt)
+        embeds = model.encode_prompt(prompt)
 
     preview = preview_of_drawing(model)
     latents = yield from _denoised(model, request, embeds, size, watch, preview)
     yield Started(stage="decode")
     with watch.running("decode"):
         image = to_image(model.decode(latents)[0])
-    return ImageResult(image=image, receipt=_receipt(model, request, request.prompt, size, size, watch))
+    receipt = _receipt(model, request, prompt, size, size, watch)
+    if prompt != request.prompt:
+        receipt = receipt.model_copy(update={"prompt_given": request.prompt})
+    return ImageResult(image=image, receipt=receipt)
 
 
 def _edit(

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from jinja2 import Environment, TemplateSyntaxError
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from flux_runtime.interface import MAX_GUIDANCE, MAX_STEPS, GuidanceKind
+from flux_runtime.interface import MAX_GUIDANCE, MAX_STEPS, GuidanceKind, PictureCheck
 
 Task = Literal["generate", "edit", "answer", "plan"]
 
@@ -65,6 +65,12 @@ class CatalogueEntry(BaseModel, frozen=True, extra="forbid"):
     """What the answerer is asked; `{question}` stands for the person's words."""
     answer_tokens: int = Field(default=64, ge=1)
     """Tokens that an answer may have unless a request says otherwise."""
+    upsampler_template: str | None = None
+    """The system prompt under which the model completes a prompt before it is drawn; None if it does not."""
+    upsampler_tokens: int = Field(default=512, ge=1)
+    """Tokens that a completed prompt may have."""
+    check: PictureCheck | None = None
+    """How the model is asked what of a request a picture lacks; None if it cannot be relied on."""
     planner_template: str = PLANNER_TEMPLATE
     """The planner's system prompt, a jinja template over `images` (each with its `number`, its `caption`,
     which may be empty, and whether it is `current`) and `attached` (numbers)."""

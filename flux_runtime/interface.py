@@ -112,6 +112,8 @@ class GenerateRequest(_Sampling):
     prompt: str
     width: int | None = None
     height: int | None = None
+    upsample: bool = False
+    """True: the model's own prompt upsampler first completes what the prompt leaves open; the seed picks."""
 
 
 class EditRequest(_Sampling):
@@ -210,7 +212,8 @@ class Receipt(_Frozen):
 
     `images` are the hashes (`pixels_sha256`, as RGB) of what was edited and looked at, in order. `versions`
     are those of torch, diffusers, transformers and ours. `seconds` is per stage: encode, denoise, decode, and
-    preview if there were any. Receipts of older versions lack some fields; those of newer ones may have more.
+    preview if there were any, upsample if the prompt was completed; `prompt_given` is then what it was
+    before. Receipts of older versions lack some fields; those of newer ones may have more.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -228,6 +231,7 @@ class Receipt(_Frozen):
     dtype: str
     device: str
     seconds: dict[str, float]
+    prompt_given: str | None = None
     images: tuple[str, ...] = ()
     region: ReceiptRegion | None = None
     versions: dict[str, str] = Field(default_factory=dict)
@@ -299,6 +303,18 @@ Event = Annotated[Queued | Started | Step | Finished, Field(discriminator="kind"
 OnEvent = Callable[[Queued | Started | Step | Finished], None]
 
 
+class PictureCheck(_Frozen):
+    """How the model is asked what of a request a picture does not show; see `picture_check`.
+
+    `questions` are by language; `{wanted}` in them stands for the request. `nothing` and `unsure` are answers
+    (in lower case, no full stop) that mean that all of it is there, or that it cannot tell.
+    """
+
+    questions: dict[str, str]
+    nothing: tuple[str, ...]
+    unsure: tuple[str, ...] = ()
+
+
 class Capabilities(_Frozen):
     """What the model in use can do.
 
@@ -311,6 +327,8 @@ class Capabilities(_Frozen):
     edit: Literal["reference", "inpaint", "none"]
     answer: Literal["own", "companion", "none"]
     plan: bool
+    upsampler: bool = False
+    check: PictureCheck | None = None
     planner_images: int
     max_references: int
     mask: bool

@@ -72,8 +72,8 @@ class LocalRuntime:
     ) -> ImageResult:
         """Draw an image. Raises BadSize, MissingCapability and what `Engine.run` raises."""
         held = self.instance
-        work = drawing.generate(held.model, request)
-        return held.engine.run(lambda _: work, envelope=envelope, on_event=on_event, cancel=cancel)
+        begin = drawing.generate(held.model, request)
+        return held.engine.run(begin, envelope=envelope, on_event=on_event, cancel=cancel)
 
     def edit(
         self,

@@ -150,8 +150,11 @@ class StoredImages:
         return ImageRecord.model_validate(row)
 
     def seeds(self, session: SessionRecord, prompt: str) -> frozenset[int]:
-        """The seeds that the session's images were made from these words with."""
-        sql = "SELECT seed FROM image WHERE owner = ? AND session = ? AND prompt_used = ?"
+        """The seeds that the session's images were made from these words with, completed first or not."""
+        sql = (
+            "SELECT seed FROM image WHERE owner = ? AND session = ? "
+            "AND ? IN (prompt_used, json_extract(receipt, '$.prompt_given'))"
+        )
         with self._connection.reading() as db:
             rows = many(db, sql, session.owner, session.id, prompt)
         return frozenset(row["seed"] for row in rows if row["seed"] is not None)

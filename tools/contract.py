@@ -26,6 +26,7 @@ from flux_runtime.interface import (
     Runtime,
     ToolSchema,
 )
+from flux_runtime.picture_check import Checked
 from sessions.images import Move
 from sessions.records import ImageRecord, NewImage, SessionRecord
 from sessions.store import SessionStore
@@ -79,6 +80,16 @@ class ToolArguments(BaseModel):
 
 
 @dataclass(frozen=True)
+class DrawingOptions:
+    """What is done around a drawing where the model can."""
+
+    upsample: bool = True
+    """Complete a prompt before it is drawn."""
+    check: bool = True
+    """Look at a picture before it is claimed."""
+
+
+@dataclass(frozen=True)
 class ToolContext:
     """What a step runs with. Sizes are pixels; None leaves a setting to the model."""
 
@@ -90,6 +101,11 @@ class ToolContext:
     typed: str
     """The person's own words, kept with every image made from them."""
     seed: int
+    language: Language = "en"
+    """What the person is spoken to in."""
+    commanded: bool = False
+    """Whether a slash command or a button asks for this step, and not the planner."""
+    options: DrawingOptions = DrawingOptions()
     sources: tuple[ImageRecord, ...] = ()
     """The images that the arguments name, in that order."""
     width: int | None = None
@@ -115,15 +131,15 @@ class ToolContext:
             seed = next_seed(seed)
         return seed
 
-    def keep(self, result: ImageResult, new: NewImage) -> ToolOutcome:
-        """Store the image of this step with its receipt; the outcome shows it."""
+    def keep(self, result: ImageResult, new: NewImage, checked: Checked | None = None) -> ToolOutcome:
+        """Store the image of this step with its receipt; the outcome shows it and what was seen in it."""
         known = {
             "seed": result.receipt.seed,
             "outside_change": result.outside_change,
             "receipt": result.receipt.model_dump(mode="json"),
         }
         stored = self.add(result.image, new.model_copy(update=known))
-        return replace(stored, kept=result.kept)
+        return replace(stored, kept=result.kept, checked=checked)
 
     def add(self, image: Image.Image, new: NewImage) -> ToolOutcome:
         """Store an image of this step that no model made."""
@@ -146,6 +162,8 @@ class ToolOutcome:
     move: Move | None = None
     kept: float | None = None
     """Share of its source's pixels that an image was left with, 0 to 1; None if nobody measured it."""
+    checked: Checked | None = None
+    """What the model saw in the image before it was claimed; None if nobody looked."""
 
 
 Arguments = TypeVar("Arguments", bound=ToolArguments)
@@ -165,6 +183,12 @@ class Done(Generic[Arguments]):
     """The image that it moved to; the same as `left` if there was none to move to."""
     kept: float | None = None
     """As in `ToolOutcome`."""
+    checked: Checked | None = None
+    """As in `ToolOutcome`."""
+    prompts: tuple[str, ...] = ()
+    """What the images of `made` were drawn from, as the model was told it."""
+    typed: str = ""
+    """The person's own words in this turn."""
 
 
 @dataclass(frozen=True)

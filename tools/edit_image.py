@@ -7,8 +7,9 @@ from typing import Self
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from flux_runtime.interface import Box, Capabilities, EditRequest, Region
+from flux_runtime.interface import Box, Capabilities, EditRequest, ImageResult, Region
 from sessions.records import NewImage, Role
+from tools.checked import drawn_and_checked, not_seen
 from tools.contract import IMAGE_NAME, Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
 from tools.generate_image import GenerateImage
 from tools.wording import Language, Wording, language_of
@@ -49,17 +50,23 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
         return ToolOutcome(images=(made,))
     owner, sources, region = context.session.owner, context.sources, arguments.region
     words = arguments.instruction
-    request = EditRequest(
-        instruction=words,
-        images=tuple(context.store.images.pixels(owner, source.id) for source in sources),
-        region=Region(box=region) if region else None,
-        seed=context.unused_seed(words) if arguments.another_take else context.seed,
-        num_inference_steps=context.num_inference_steps,
-        previews=context.previews,
-    )
-    result = context.runtime.edit(
-        request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
-    )
+    pictures = tuple(context.store.images.pixels(owner, source.id) for source in sources)
+
+    def draw(seed: int) -> ImageResult:
+        request = EditRequest(
+            instruction=words,
+            images=pictures,
+            region=Region(box=region) if region else None,
+            seed=seed,
+            num_inference_steps=context.num_inference_steps,
+            previews=context.previews,
+        )
+        return context.runtime.edit(
+            request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
+        )
+
+    seed = context.unused_seed(words) if arguments.another_take else context.seed
+    result, checked = drawn_and_checked(draw, words, seed, context)
     roles: tuple[Role, ...] = ("base", *("reference" for _ in sources[1:]))
     shown_before = sources[0].caption
     new = NewImage(
@@ -69,7 +76,7 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
         caption=f"{shown_before}; {words}" if shown_before else words,
         region=region,
     )
-    return context.keep(result, new)
+    return context.keep(result, new, checked)
 
 
 def _sentence(done: Done[EditImage], language: Language) -> str:
@@ -77,12 +84,12 @@ def _sentence(done: Done[EditImage], language: Language) -> str:
     text = _as_understood(done.arguments.instruction, language)
     said = edited.say(language, source=done.sources[0], n=done.made[0], text=text)
     if done.kept != 0:
-        return said
+        return said + not_seen(done, language)
     redrawn = Wording(
         " It had to be redrawn as a whole, so fine detail of #{source} is softer in it.",
         "整张图都重画了，所以 #{source} 的细节会变得柔和一些。",
     )
-    return said + redrawn.say(language, source=done.sources[0])
+    return said + redrawn.say(language, source=done.sources[0]) + not_seen(done, language)
 
 
 def _as_understood(instruction: str, language: Language) -> str:
@@ -111,7 +118,8 @@ def _read_vary(asked: Asked) -> EditImage | GenerateImage | Wording:
             "{images} 是你上传的图片，没有提示词可以重画。告诉我要改什么吧。",
         )
     if image.op in ("generate", "variation"):
-        return GenerateImage(prompt=image.prompt_used, another_take_on=f"#{image.n}")
+        given = (image.receipt or {}).get("prompt_given")
+        return GenerateImage(prompt=given or image.prompt_used, another_take_on=f"#{image.n}")
     parents = " ".join(f"#{parent.n}" for parent in image.parents)
     return EditImage(image=parents, instruction=image.prompt_used, region=image.region, another_take=True)
 

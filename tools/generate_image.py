@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from flux_runtime.interface import Capabilities, GenerateRequest
+from flux_runtime.interface import Capabilities, GenerateRequest, ImageResult
 from sessions.records import NewImage
+from tools.checked import drawn_and_checked, not_seen
 from tools.contract import Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
 from tools.wording import Language, Wording
 
@@ -34,31 +35,49 @@ def run(arguments: GenerateImage, context: ToolContext) -> ToolOutcome:
     made = context.already_made()
     if made:
         return ToolOutcome(images=(made,))
-    request = GenerateRequest(
-        prompt=arguments.prompt,
-        width=context.width,
-        height=context.height,
-        seed=context.unused_seed(arguments.prompt) if context.sources else context.seed,
-        num_inference_steps=context.num_inference_steps,
-        previews=context.previews,
-    )
-    result = context.runtime.generate(
-        request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
-    )
+
+    def draw(seed: int) -> ImageResult:
+        request = GenerateRequest(
+            prompt=arguments.prompt,
+            width=context.width,
+            height=context.height,
+            upsample=context.options.upsample and context.runtime.capabilities.upsampler,
+            seed=seed,
+            num_inference_steps=context.num_inference_steps,
+            previews=context.previews,
+        )
+        return context.runtime.generate(
+            request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
+        )
+
+    seed = context.unused_seed(arguments.prompt) if context.sources else context.seed
+    result, checked = drawn_and_checked(draw, arguments.prompt, seed, context)
     new = NewImage(
         op="variation" if context.sources else "generate",
         parents=tuple((source.id, "base") for source in context.sources),
-        prompt_used=arguments.prompt,
-        caption=arguments.prompt,
+        prompt_used=result.receipt.prompt,
+        caption=result.receipt.prompt,
     )
-    return context.keep(result, new)
+    return context.keep(result, new, checked)
 
 
 def _sentence(done: Done[GenerateImage], language: Language) -> str:
-    if not done.sources:
-        return Wording("Drew #{n}.", "画好了 #{n}。").say(language, n=done.made[0])
-    varied = Wording("Drew #{n}, another take on #{source}.", "照 #{source} 又画了一张：#{n}。")
-    return varied.say(language, n=done.made[0], source=done.sources[0])
+    if done.sources:
+        varied = Wording("Drew #{n}, another take on #{source}.", "照 #{source} 又画了一张：#{n}。")
+        said = varied.say(language, n=done.made[0], source=done.sources[0])
+    else:
+        said = Wording("Drew #{n}{prompt}.", "画好了 #{n}{prompt}。").say(
+            language, n=done.made[0], prompt=_if_other_words(done, language)
+        )
+    return said + not_seen(done, language)
+
+
+def _if_other_words(done: Done[GenerateImage], language: Language) -> str:
+    """The prompt that was drawn, where it is not simply what the person typed."""
+    prompt = done.prompts[0].strip().rstrip(".。") if done.prompts else ""
+    if prompt.casefold() in done.typed.casefold():
+        return ""
+    return Wording(": {prompt}", "，提示词是：{prompt}").say(language, prompt=prompt)
 
 
 def _lacks(able: Capabilities) -> Wording | None:

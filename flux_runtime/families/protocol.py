@@ -138,8 +138,11 @@ class Family(Protocol):
         tools: Sequence[dict[str, Any]] | None = None,
         max_new_tokens: int,
         stop: Stop,
+        seed: int | None = None,
     ) -> Talk:
         """Continue a conversation whose image parts stand for `images`, in order.
+
+        With a seed it is sampled, and the same seed says the same; without one it is the likeliest.
 
         Raises:
             BadSetting: the conversation is too long.

@@ -1,11 +1,12 @@
-"""Let the vision-language model continue a conversation: greedy decoding with `generate` and its KV cache.
+"""Let the vision-language model continue a conversation: decoding with `generate` and its KV cache.
 
 Knows chat messages and images, not what they are for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,6 +25,9 @@ from flux_runtime.families.protocol import Message, Said, Stop, Talk
 
 BURST = 16
 """Tokens in one go: in between, a step of a drawing may be taken."""
+
+TOP_P = 0.95
+"""A sampled text is drawn from the likeliest tokens of this share (nucleus sampling, Holtzman 2020)."""
 
 
 class ChatModel:
@@ -73,8 +77,10 @@ class ChatModel:
             inputs["pixel_values"] = inputs["pixel_values"].to(self._text_encoder.dtype)
         return {name: tensor.to(self._text_encoder.device) for name, tensor in inputs.items()}
 
-    def continue_from(self, inputs: dict[str, torch.Tensor], *, max_new_tokens: int, stop: Stop) -> Talk:
-        """The most likely continuation of `inputs`, at most `max_new_tokens` long.
+    def continue_from(
+        self, inputs: dict[str, torch.Tensor], *, max_new_tokens: int, stop: Stop, seed: int | None = None
+    ) -> Talk:
+        """The likeliest continuation of `inputs`, or with a seed a sampled one, of at most `max_new_tokens`.
 
         Yields after every burst of tokens; others may use the model before it goes on.
         """
@@ -85,12 +91,13 @@ class ChatModel:
             burst = min(BURST, max_new_tokens - len(ids))
             # Where text goes on after images is all that the model remembers outside of its cache.
             qwen.model.rope_deltas = positions
-            output = qwen.generate(
-                **inputs,
-                past_key_values=cache,
-                generation_config=self._greedy(burst),
-                stopping_criteria=StoppingCriteriaList([_Flag(stop)]),
-            )
+            with _drawn_from(seed, len(ids), self._text_encoder.device):
+                output = qwen.generate(
+                    **inputs,
+                    past_key_values=cache,
+                    generation_config=self._decoding(burst, sampled=seed is not None),
+                    stopping_criteria=StoppingCriteriaList([_Flag(stop)]),
+                )
             positions = qwen.model.rope_deltas
             before, ids = len(ids), output[0, length:].tolist()
             if len(ids) - before < burst or len(ids) == max_new_tokens or ids[-1] in self._ends:
@@ -100,13 +107,26 @@ class ChatModel:
         said = [token for token in ids if token not in self._ends]
         return Said(str(self._processor.tokenizer.decode(said)), len(ids))
 
-    def _greedy(self, max_new_tokens: int) -> GenerationConfig:
+    def _decoding(self, max_new_tokens: int, *, sampled: bool) -> GenerationConfig:
+        odds: dict[str, Any] = {"top_p": TOP_P, "top_k": 0} if sampled else {}
         return GenerationConfig(
             max_new_tokens=max_new_tokens,
-            do_sample=False,
+            do_sample=sampled,
+            **odds,
             eos_token_id=self._ends,
             pad_token_id=self._ends[0],
         )
+
+
+@contextmanager
+def _drawn_from(seed: int | None, tokens: int, device: torch.device) -> Iterator[None]:
+    """What is sampled in here depends on the seed and on how far the text is; no other draw changes."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed((seed << 16) + tokens)
+        yield
 
 
 class _Flag(StoppingCriteria):

@@ -148,10 +148,11 @@ class Flux3Model:
         tools: Sequence[dict[str, Any]] | None = None,
         max_new_tokens: int,
         stop: Stop,
+        seed: int | None = None,
     ) -> Talk:
-        """Continue a conversation, greedily."""
+        """Continue a conversation, greedily or as the seed has it."""
         inputs = self.chat.inputs(messages, images, tools)
-        return self.chat.continue_from(inputs, max_new_tokens=max_new_tokens, stop=stop)
+        return self.chat.continue_from(inputs, max_new_tokens=max_new_tokens, stop=stop, seed=seed)
 
     def plain(self, text: str) -> str:
         """The text without control tokens."""
