@@ -32,7 +32,7 @@ from flux_runtime.interface import (
 )
 from flux_runtime.machine import library_versions
 from flux_runtime.pixels import laid_over, region_mask, share_changed_outside, to_image, token_mask
-from flux_runtime.previews import Preview, PreviewOfEdit, preview_of_drawing, preview_steps
+from flux_runtime.previews import Preview, PreviewOfEdit, preview_of_drawing, preview_steps, sketched
 from flux_runtime.receipts import picture_hashes, region_of_receipt
 from flux_runtime.untouched import changed_mask, share_kept
 from flux_runtime.upsampling import check_upsampler, upsampled
@@ -181,11 +181,12 @@ def _edit(
     with watch.running("decode"):
         drawn = to_image(model.decode(latents)[0])
         changed, kept = mask, None
-        if mask is None and canvas.resamples:
-            reconstructed = to_image(model.decode(model.unpack(references.source, canvas.size))[0])
-            found = changed_mask(reconstructed, drawn)
+        if mask is None:
+            before = model.unpack(references.source, canvas.size)
+            found = changed_mask(sketched(model, before, canvas.size), sketched(model, latents, canvas.size))
             changed = canvas.take(found) if found else None
-            kept = share_kept(changed) if changed else 0.0
+            redrawn = 0.0 if canvas.resamples else None  # at its own size that costs no detail
+            kept = share_kept(changed) if changed else redrawn
         image = canvas.take(drawn)
         if changed:
             image = laid_over(source, image, changed)

@@ -240,8 +240,8 @@ class Receipt(_Frozen):
 class ImageResult(_Frozen):
     """An image and its receipt. `outside_change`: share of the pixels outside the region that differ from the
     source, 0 to 1; None without a region. `kept`: share of the pixels that an edit without a region left as
-    they were, 0 if it had to redraw the picture as a whole; None where that was not measured, because the
-    model draws at the picture's own size."""
+    they were, 0 if it had to redraw a picture as a whole that the model does not draw at its own size; None
+    with a region, or if most of a picture of the model's size changed."""
 
     image: Picture
     receipt: Receipt

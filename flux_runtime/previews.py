@@ -39,6 +39,11 @@ def preview_of_drawing(model: Family) -> Preview:
     return preview
 
 
+def sketched(model: Family, latents: torch.Tensor, size: tuple[int, int]) -> Image.Image:
+    """What latents show, roughly: enough to see where two differ, for a thousandth of a decode."""
+    return to_image(model.sketch(latents)[0]).resize(size, Image.Resampling.BILINEAR)
+
+
 class PreviewOfEdit:
     """Previews of an edited picture, with its proportions; `mask` is 0 where the source stays."""
 
