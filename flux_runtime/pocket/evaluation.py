@@ -1,7 +1,8 @@
 """`flux-assistant evaluate`: the acceptance numbers of a storybook model, through people's own runtime.
 
-Scenes and sentences are held out (splits.py, plans/). Pictures are judged from their pixels by a separately
-trained judge; edits also against the renderer's exact target; answers and plans by exact match.
+Scenes and sentences are held out (splits.py, plans/, held_out/). Pictures are judged from their pixels by a
+separately trained judge; edits also against the renderer's exact target; answers and plans by exact match.
+What whole turns come to is measured above this folder (assistant/trust_evaluation.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from flux_runtime.catalogue import find_model
 from flux_runtime.interface import AnswerRequest, EditRequest, GenerateRequest, PlanRequest, ToolSchema
 from flux_runtime.pixels import to_tensor
 from flux_runtime.pocket.changes import EDIT_TYPES, Change, applies, apply_change, random_change, settled
+from flux_runtime.pocket.held_out_messages import evenly, everyday_prompts, shows
 from flux_runtime.pocket.instructions import canonical_instruction
 from flux_runtime.pocket.judge import Judge, image_batch, load_judge
 from flux_runtime.pocket.language import canonical_prompt, stated_attributes
@@ -34,8 +36,9 @@ from flux_runtime.pocket.world import ATTRIBUTES, SIDES, Scene, Thing, draw, ran
 from flux_runtime.runtime import LocalRuntime
 
 T = TypeVar("T")
-PARTS = ("judge", "vae_psnr", "generation", "answers", "edits", "chains", "plans")
+PARTS = ("judge", "vae_psnr", "generation", "answers", "edits", "chains", "plans", "everyday")
 SHEET = 40  # pictures on a contact sheet
+SURE = 0.9  # a picture is clear if the judge's least sure head gives what it reads more probability than this
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -64,6 +67,13 @@ class Sizes:
     chains10: int = 10
     answered: int = 100  # scenes of each kind, every question type each
     own: int = 100  # own pictures asked about
+    everyday: int = 150  # prompts of each language
+    trust: int = 130  # turns of each language
+
+    @classmethod
+    def of(cls, *, quick: bool = False, share: float | None = None) -> Sizes:
+        """All, a twentieth if it is to be quick, or the share that is given."""
+        return cls().scaled(share if share is not None else 0.05 if quick else 1.0)
 
     def scaled(self, share: float) -> Sizes:
         """A share of each, but at least two."""
@@ -90,7 +100,7 @@ def evaluate(
         on_progress: hears (stage, done, of).
     """
     began = time.perf_counter()
-    sizes = Sizes().scaled(share if share is not None else 0.05 if quick else 1.0)
+    sizes = Sizes.of(quick=quick, share=share)
     judge = load_judge(find_model("pocket") / "judge" / "model.safetensors")
     runtime = LocalRuntime(model)
     try:
@@ -113,6 +123,7 @@ def evaluate(
                 "10": measure.chains(10, sizes.chains10),
             },
             "plans": lambda: {language: measure.plans(language) for language in LANGUAGES},
+            "everyday": lambda: {language: measure.everyday(language) for language in LANGUAGES},
         }
         result = {part: figures() for part, figures in measures.items() if part in parts}
         result |= {"n": measure.counts, "model": runtime.capabilities.model}
@@ -245,6 +256,31 @@ class _Measurement:
             hits.append(plan_is_right(row, result, language))
         return _mean(hits)
 
+    def everyday(self, language: Language) -> dict[str, float]:
+        """Prompts that leave most of a picture open: `planned` as one drawing, and of the pictures those that
+        show what was `asked_for` and those that are `clear`."""
+        planned, asked_for, clear, pictures = [], [], [], []
+        rows = evenly(everyday_prompts(language), self.sizes.everyday)
+        for i, row in enumerate(self._each(f"everyday {language}", rows)):
+            prompt = self._prompt_planned(row["say"])
+            planned.append(prompt is not None)
+            if prompt is None:
+                continue
+            upsample = self.runtime.capabilities.upsampler
+            request = GenerateRequest(prompt=prompt, upsample=upsample, seed=i)
+            pictures.append(self.runtime.generate(request).image)
+            asked_for.append(shows(row["scene"], self._read(pictures[-1])))
+            clear.append(is_clear(self.judge.sureness(image_batch(pictures[-1:]))[0]))
+        self._sheet(f"everyday-{language}", [[picture] for picture in pictures[:SHEET]], columns=8)
+        return {"planned": _mean(planned), "asked_for": _mean(asked_for), "clear": _mean(clear)}
+
+    def _prompt_planned(self, message: str) -> str | None:
+        """What the planner would have drawn, or None if it plans anything but one drawing."""
+        calls = self.runtime.plan(PlanRequest(message=message, images=(), tools=_TOOLS)).calls
+        prompts = [call.arguments.get("prompt") for call in calls if call.name == "generate_image"]
+        (prompt,) = prompts if len(calls) == len(prompts) == 1 else (None,)
+        return prompt if isinstance(prompt, str) and prompt else None
+
     def _drawn(self, scene: Scene, seed: int) -> Image.Image:
         prompt = canonical_prompt(stated_attributes(scene))
         return self.runtime.generate(GenerateRequest(prompt=prompt, seed=seed)).image
@@ -297,6 +333,14 @@ class _Score:
 
     def result(self) -> dict[str, float]:
         return {key: _mean(hits) for key, hits in self.hits.items()}
+
+
+def is_clear(sureness: dict[str, float]) -> bool:
+    """Whether a picture is one thing in all that tells a scene: no two characters or poses over each other.
+
+    Weather and objects are left out: they are there or not, and no two of them mix.
+    """
+    return min(sureness[head] for head in ("character", "outfit", "action", "setting")) > SURE
 
 
 def _mean(hits: list[bool]) -> float:

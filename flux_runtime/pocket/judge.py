@@ -60,6 +60,12 @@ class Judge(torch.nn.Module):
         best = {name: logits.argmax(1).tolist() for name, logits in self(images).items()}
         return [_scene({name: indices[i] for name, indices in best.items()}) for i in range(len(images))]
 
+    @torch.no_grad()
+    def sureness(self, images: torch.Tensor) -> list[dict[str, float]]:
+        """The probability, by head, of what `read` takes each picture for."""
+        best = {name: logits.softmax(1).amax(1).tolist() for name, logits in self(images).items()}
+        return [{name: values[i] for name, values in best.items()} for i in range(len(images))]
+
 
 def _scene(best: dict[str, int]) -> Scene:
     """The scene of one class index by head; an object needs both a kind and a colour."""
