@@ -99,6 +99,11 @@ _PHRASES = {
         "picture, or change one?",
         "关于“{about}”，我不确定该怎么做。是画一张新的、回答关于图片的问题，还是修改一张图片？",
     ),
+    "not_understood": (
+        "I am not sure that I understood you. {offer} If not, say it in other words.",
+        "我不太确定有没有听懂。{offer}不是的话，请换个说法。",
+    ),
+    "yes": ("Yes, do that", "对，就这样"),
     "which_image": ("Which picture do you mean: {images}?", "你指的是哪一张：{images}？"),
     "no_such_image": (
         "There is no #{n} here. The pictures are {images}: which one do you mean?",

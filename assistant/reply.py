@@ -105,6 +105,8 @@ def _actions(plan: Plan | None, done: list[Done], state: TurnState, run: TurnRun
     if plan and plan.candidates:
         text, command = state.get("text", ""), run.turn.command
         return tuple(Action(command=command, label=f"#{n}", image=n, text=text) for n in plan.candidates)
+    if plan and plan.guess and run.tools.command(plan.guess.tool):
+        return (_yes(plan.guess, run),)
     moment = _moment(plan, done, state)
     return tuple(
         Action(
@@ -115,6 +117,14 @@ def _actions(plan: Plan | None, done: list[Done], state: TurnState, run: TurnRun
         for command in run.tools.usable_commands(run.runtime.capabilities)
         if command.button and command.offered(moment)
     )
+
+
+def _yes(guess: Step, run: TurnRun) -> Action:
+    """The button that does what was offered."""
+    image = next((source for source in guess.sources if isinstance(source, int)), None)
+    command = run.tools.command(guess.tool)
+    about = image if command and command.about_image else None
+    return Action(command=guess.tool, label=say(run.language, "yes"), image=about, text=guess.text)
 
 
 def _moment(plan: Plan | None, done: list[Done], state: TurnState) -> Moment:

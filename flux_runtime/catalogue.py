@@ -115,6 +115,7 @@ def capabilities_of(folder: Path, entry: CatalogueEntry) -> Capabilities:
         plan="plan" in entry.tasks,
         upsampler="generate" in entry.tasks and entry.upsampler_template is not None,
         check=entry.check if "answer" in entry.tasks else None,
+        sure_from=entry.sure_from,
         planner_images=entry.planner_images,
         max_references=entry.max_references if edits else 0,
         mask=edits and "mask" in entry.regions,

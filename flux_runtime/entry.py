@@ -78,6 +78,8 @@ class CatalogueEntry(BaseModel, frozen=True, extra="forbid"):
     """How many of the latest images the planner is shown besides those that a message names."""
     planner_history: int = Field(default=6, ge=0)
     """How many earlier messages with their replies the planner is shown."""
+    sure_from: float = Field(default=0.0, ge=0, le=1)
+    """The probability of a plan from which on it is done without asking; chosen on sentences held out."""
     plan_tokens: int = Field(default=512, ge=1)
     """Tokens that a plan may have unless a request says otherwise."""
 

@@ -261,12 +261,14 @@ class PlanResult(_Frozen):
     """What the planner said: `calls` in order, `text` outside of them, and everything unparsed as `raw`.
 
     Without calls, `text` is a chat reply; neither calls nor text means that a call could not be read.
+    `probability` is the model's own of all that it said, 0 to 1; None where it does not tell.
     """
 
     calls: tuple[ToolCall, ...]
     text: str
     raw: str
     seconds: float
+    probability: float | None = None
 
 
 class Queued(_Frozen):
@@ -329,6 +331,8 @@ class Capabilities(_Frozen):
     plan: bool
     upsampler: bool = False
     check: PictureCheck | None = None
+    sure_from: float = 0.0
+    """The probability from which on a plan is done without asking; 0 does every plan."""
     planner_images: int
     max_references: int
     mask: bool

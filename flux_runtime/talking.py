@@ -70,5 +70,6 @@ def _plan(model: Family, request: PlanRequest, stop: Stop) -> Work[PlanResult]:
         calls=calls,
         text=model.plain(text).strip(),
         raw=said.text,
+        probability=said.probability,
         seconds=perf_counter() - start,
     )

@@ -60,6 +60,7 @@ ANSWER_QUESTION = Tool(
     run=run,
     sentence=_sentence,
     lacks=_lacks,
+    offer=Wording("Do you ask about {images}: “{text}”?", "是想问 {images}：“{text}”吗？"),
     commands=(
         Command(
             name="ask",

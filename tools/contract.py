@@ -261,6 +261,9 @@ class Tool(Generic[Arguments]):
     lacks: Callable[[Capabilities], Wording | None] = lambda _: None
     """Why a model cannot do it (`{model}` is its name), or None if it can."""
     commands: tuple[Command, ...] = ()
+    """The one named as the step, if there is one, does what the tool does."""
+    offer: Wording | None = None
+    """The question whether this is meant, of `{text}` and `{images}`; None if it is never offered."""
 
     @property
     def schema(self) -> ToolSchema:

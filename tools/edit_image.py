@@ -132,6 +132,7 @@ EDIT_IMAGE = Tool(
     run=run,
     sentence=_sentence,
     lacks=_lacks,
+    offer=Wording("Shall I change {images}: “{text}”?", "要修改 {images}：“{text}”吗？"),
     commands=(
         Command(
             name="edit",

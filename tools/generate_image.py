@@ -98,6 +98,7 @@ GENERATE_IMAGE = Tool(
     run=run,
     sentence=_sentence,
     lacks=_lacks,
+    offer=Wording("Shall I draw “{text}”?", "要画“{text}”吗？"),
     commands=(
         Command(
             name="generate",

@@ -58,6 +58,7 @@ UNDO = Tool(
     arguments=Undo,
     run=run,
     sentence=_sentence,
+    offer=Wording("Shall I take the last change back?", "要撤销上一步吗？"),
     commands=(
         Command(
             name="undo",

@@ -78,7 +78,8 @@ class Plan(BaseModel):
     """Steps to run in order, or words to say instead.
 
     `clarify` is the question to the person, `candidates` the images to choose between; `chat` is what is
-    said when there is nothing to do; `left_out` are words of the person that the model does not know.
+    said when there is nothing to do; `left_out` are words of the person that the model does not know;
+    `guess` is a step that the question offers to do.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +90,7 @@ class Plan(BaseModel):
     chat: str | None = None
     candidates: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    guess: Step | None = None
 
     @classmethod
     def read(cls, stored: object, tools: Toolbox) -> Self:

@@ -111,7 +111,22 @@ def make_plan(
     )
     result = runtime.plan(request, envelope=envelope, cancel=cancel)
     vocabulary = able.vocabulary if isinstance(able.vocabulary, Vocabulary) else None
-    return _checked(result, message, album, vocabulary, offered)
+    plan = _checked(result, message, album, vocabulary, offered)
+    unsure = result.probability is not None and result.probability < able.sure_from
+    return _only_offered(plan, tools, language) if unsure else plan
+
+
+def _only_offered(plan: Plan, tools: Toolbox, language: Language) -> Plan:
+    """A plan that the model is not sure of, as a question: its one step is offered, more are not done."""
+    if not plan.steps:
+        return plan
+    step = plan.steps[0]
+    tool = tools.of_step(step.tool)
+    if len(plan.steps) > 1 or tool.offer is None or any(isinstance(source, str) for source in step.sources):
+        return ask_back(say(language, "what_to_do"))
+    images = numbers(language, [source for source in step.sources if isinstance(source, int)])
+    offer = tool.offer.say(language, text=step.text.strip().rstrip(".。?？"), images=images)
+    return Plan(tool=_CLARIFY, clarify=say(language, "not_understood", offer=offer), guess=step)
 
 
 def _written_numbers(message: Message, album: Album) -> tuple[int, ...]:

@@ -74,9 +74,9 @@ def resolve(
     name: str, album: Album, language: Language, vocabulary: Vocabulary | None = None
 ) -> tuple[int, ...] | Question:
     """The numbers of the images that `name` means, the one to work on first; or the question to ask."""
-    if album.attached:
-        return album.attached
     name = name.strip().lower()
+    if album.attached:
+        return _of_attached(name, album.attached)
     if not album.numbers:
         return Question(say(language, "no_image_yet"))
     named = numbers_in(name) or _bare_number(name)
@@ -97,6 +97,18 @@ def resolve(
     if len(best) == 1:
         return (best[0].n,)
     return which_image(tuple(image.n for image in best) or album.numbers, album, language)
+
+
+def _of_attached(name: str, attached: tuple[int, ...]) -> tuple[int, ...]:
+    """Of several images that came with a message, those that it names by number or place; else all of them."""
+    if len(attached) > 1:
+        named = tuple(n for n in numbers_in(name) if n in attached)
+        place, _ = _split_ordinal(name)
+        if named:
+            return named
+        if place is not None and 1 <= place <= len(attached):
+            return (attached[place - 1],)
+    return attached
 
 
 def numbers_in(text: str) -> tuple[int, ...]:

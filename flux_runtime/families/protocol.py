@@ -49,10 +49,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Said:
-    """What the model said up to the end of its turn, control tokens and all, and the tokens that took."""
+    """What the model said up to the end of its turn, control tokens and all, and the tokens that took.
+
+    `probability` is that of the whole text, 0 to 1; None where the model does not tell.
+    """
 
     text: str
     tokens: int
+    probability: float | None = None
 
 
 Talk = Generator[None, Any, Said]

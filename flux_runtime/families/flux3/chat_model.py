@@ -5,6 +5,7 @@ Knows chat messages and images, not what they are for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -86,26 +87,28 @@ class ChatModel:
         """
         qwen: Any = self._text_encoder
         cache = DynamicCache(config=qwen.config.get_text_config())
-        length, ids, positions = inputs["input_ids"].shape[1], [], None
+        length, ids, positions, log_probability = inputs["input_ids"].shape[1], [], None, 0.0
         while True:
             burst = min(BURST, max_new_tokens - len(ids))
             # Where text goes on after images is all that the model remembers outside of its cache.
             qwen.model.rope_deltas = positions
             with _drawn_from(seed, len(ids), self._text_encoder.device):
-                output = qwen.generate(
+                made = qwen.generate(
                     **inputs,
                     past_key_values=cache,
                     generation_config=self._decoding(burst, sampled=seed is not None),
                     stopping_criteria=StoppingCriteriaList([_Flag(stop)]),
                 )
             positions = qwen.model.rope_deltas
-            before, ids = len(ids), output[0, length:].tolist()
+            output, before = made.sequences, len(ids)
+            ids = output[0, length:].tolist()
+            log_probability += _log_probability(made.logits, ids[before:])
             if len(ids) - before < burst or len(ids) == max_new_tokens or ids[-1] in self._ends:
                 break
             yield
             inputs = {"input_ids": output, "attention_mask": torch.ones_like(output)}
         said = [token for token in ids if token not in self._ends]
-        return Said(str(self._processor.tokenizer.decode(said)), len(ids))
+        return Said(str(self._processor.tokenizer.decode(said)), len(ids), math.exp(log_probability))
 
     def _decoding(self, max_new_tokens: int, *, sampled: bool) -> GenerationConfig:
         odds: dict[str, Any] = {"top_p": TOP_P, "top_k": 0} if sampled else {}
@@ -113,9 +116,17 @@ class ChatModel:
             max_new_tokens=max_new_tokens,
             do_sample=sampled,
             **odds,
+            return_dict_in_generate=True,
+            output_logits=True,
             eos_token_id=self._ends,
             pad_token_id=self._ends[0],
         )
+
+
+def _log_probability(logits: Sequence[torch.Tensor], ids: Sequence[int]) -> float:
+    """Of tokens, given the logits (1, V) that each was chosen from."""
+    chosen = [each[0].float().log_softmax(-1)[token] for each, token in zip(logits, ids, strict=True)]
+    return float(torch.stack(chosen).sum()) if chosen else 0.0
 
 
 @contextmanager

@@ -79,10 +79,15 @@ def test_a_name_means_the_image_a_person_would_mean(name: str, meant: tuple[int,
     assert resolve(name, ALBUM, "en") == meant
 
 
-@pytest.mark.parametrize("name", ["last", "#1", "second", "the blue one", "attached"])
+@pytest.mark.parametrize("name", ["last", "#1", "third", "the blue one", "attached"])
 def test_what_came_with_the_message_wins_over_every_name(name: str) -> None:
     album = Album(images=IMAGES, attached=(6, 2), head=4)
     assert resolve(name, album, "en") == (6, 2)
+
+
+@pytest.mark.parametrize(("name", "n"), [("second", 2), ("第一张", 6), ("#2", 2), ("the 2nd one", 2)])
+def test_of_several_that_came_with_the_message_one_may_be_named(name: str, n: int) -> None:
+    assert resolve(name, Album(images=IMAGES, attached=(6, 2), head=4), "en") == (n,)
 
 
 @pytest.mark.parametrize(
