@@ -23,14 +23,20 @@ MAY_IMPORT = {
 CONTRACT = {
     *("flux_runtime.interface", "flux_runtime.errors", "flux_runtime.catalogue"),
     *("flux_runtime.vocabulary", "flux_runtime.judging", "flux_runtime.standard_rgb"),
+    "flux_runtime.picture_check",
 }
 
 #: Files of assistant/ that may reach past the contract into the runtime, and the modules they may reach.
-#: wiring builds the runtime; the terminal measures model and turn; the doctor describes the machine.
+#: wiring builds the runtime; the terminal measures model and turn; the trust evaluation hangs up pictures of
+#: pocket's world and has its judge read others; the doctor describes the machine.
 REACHES_RUNTIME = {
     "assistant/wiring.py": None,
     "assistant/terminal/command_line.py": {"flux_runtime.benchmark", "flux_runtime.pocket.evaluation"},
     "assistant/terminal/turn_benchmark.py": {"flux_runtime.benchmark"},
+    "assistant/trust_evaluation.py": {
+        *("flux_runtime.pocket.held_out_messages", "flux_runtime.pocket.judge"),
+        *("flux_runtime.pocket.language", "flux_runtime.pocket.world"),
+    },
     "assistant/terminal/doctor.py": {"flux_runtime.machine"},
 }
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -222,13 +223,37 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def evaluate(
     quick: Annotated[bool, typer.Option(help="A small sample: minutes, not an hour.")] = False,
+    only: Annotated[
+        str | None, typer.Option(metavar="PART,...", help="Only these parts, such as everyday,trust.")
+    ] = None,
+    turns: Annotated[
+        Path | None, typer.Option(help="Write what each turn of trust came to to this file, a JSON a line.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how good pictures, answers, edits and plans are."""
+    """Measure how good pictures, answers, edits, plans and whole turns are."""
+    from assistant.trust_evaluation import TRUST, measure_trust, turn_as_json, with_trust
+    from flux_runtime.pocket.evaluation import PARTS, Sizes
     from flux_runtime.pocket.evaluation import evaluate as measure
 
-    with failures(as_json):
-        figures = measure(read_settings().model, quick=quick, on_progress=printing.stage)
+    known = (*PARTS, TRUST)
+    parts = [part.strip() for part in only.split(",")] if only is not None else known
+    if not set(parts) <= set(known):
+        raise typer.BadParameter(f"the parts are {', '.join(known)}", param_hint="--only")
+    with failures(as_json), ExitStack() as files:
+        settings = read_settings()
+        file = files.enter_context(turns.open("w", encoding="utf-8")) if turns else None
+        measured = [part for part in parts if part != TRUST]
+        figures = measure(settings.model, quick=quick, parts=measured, on_progress=printing.stage)
+        if TRUST in parts:
+            size = Sizes.of(quick=quick).trust
+            judged = measure_trust(
+                settings,
+                turns=size,
+                on_progress=printing.stage,
+                on_judged=lambda *turn: print(turn_as_json(*turn), file=file, flush=True) if file else None,
+            )
+            figures = with_trust(figures, judged)
         if as_json:
             printing.print_json(figures)
         else:

@@ -16,7 +16,10 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from assistant.terminal.command_line import app
+from assistant.trust_evaluation import Judged
+from assistant.turn import Reply
 from flux_runtime.errors import OutOfMemory
+from flux_runtime.pocket.evaluation import PARTS, Sizes
 
 if TYPE_CHECKING:
     from ...conftest import ScriptedRuntime
@@ -252,3 +255,41 @@ def test_version_and_help_need_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "0.1.0" in done.stdout
+
+
+def test_evaluate_measures_only_the_parts_that_are_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def model_figures(model: str, **how: Any) -> dict[str, Any]:
+        asked.append((how["quick"], list(how["parts"])))
+        return {**dict.fromkeys(how["parts"], 0.5), "n": {}, "model": model, "seconds": 1.0}
+
+    def turn_figures(settings: object, *, turns: int, on_judged: Callable[..., None], **_: Any) -> Any:
+        asked.append(turns)
+        reply = Reply(text="Hello.", tool="chat", session="s", turn="t", seconds=0.0)
+        on_judged({"kind": "noise", "say": "?", "tool": ["clarify"]}, reply, Judged(False, False))
+        return {"right": 0.75, "n": {"trust en": turns}, "seconds": 2.0}
+
+    monkeypatch.setattr("flux_runtime.pocket.evaluation.evaluate", model_figures)
+    monkeypatch.setattr("assistant.trust_evaluation.measure_trust", turn_figures)
+    file = tmp_path / "turns.jsonl"
+
+    found = _json(run("evaluate", "--only", "everyday, trust", "--quick", "--turns", str(file), "--json"))
+    assert asked == [(True, ["everyday"]), Sizes.of(quick=True).trust]
+    assert (found["everyday"], found["trust"], found["seconds"]) == (0.5, {"right": 0.75}, 3.0)
+    (line,) = map(json.loads, file.read_text("utf-8").splitlines())
+    assert (line["say"], line["tool"], line["right"]) == ("?", "chat", False)
+
+    asked.clear()
+    assert "trust" not in _json(run("evaluate", "--only", "plans", "--json"))
+    assert asked == [(False, ["plans"])]
+    asked.clear()
+    run("evaluate", "--json")
+    assert asked == [(False, list(PARTS)), Sizes().trust]
+    asked.clear()
+    refused = run("evaluate", "--only", "plans,trsut")
+    assert refused.exit_code == 2
+    assert "everyday" in refused.output
+    assert not asked
