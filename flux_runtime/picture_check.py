@@ -13,7 +13,8 @@ from PIL import Image
 
 from flux_runtime.interface import AnswerRequest, Envelope, Runtime
 
-Verdict = Literal["shown", "missing", "unsure"]
+Verdict = Literal["shown", "missing", "unsure", "unseen"]
+"""What a look came to; "unseen" is for those who asked and got an error instead."""
 
 
 class Checked(NamedTuple):

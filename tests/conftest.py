@@ -108,7 +108,10 @@ VOCABULARY = Vocabulary(
 
 
 class ScriptedRuntime:
-    """Fulfils `Runtime`: plans come from a queue, images have one colour (the seed), answers name it."""
+    """Fulfils `Runtime`: plans come from a queue, images have one colour (the seed), answers name it.
+
+    A prompt is completed with the seed's light.
+    """
 
     def __init__(self) -> None:
         self.capabilities = Capabilities(
@@ -134,6 +137,8 @@ class ScriptedRuntime:
         """Of every plan and task, in order."""
         self.kept: float | None = None
         """What every edit says that it kept."""
+        self.answers: deque[str | Exception] = deque()
+        """What the next questions get, instead of the colour."""
         self.before: Callable[[threading.Event | None], None] = lambda _cancel: None
         """Called as any of the three tasks begins; may wait, raise or set things."""
         self.closed = False
@@ -156,8 +161,12 @@ class ScriptedRuntime:
     def will_answer(self, image: str, question: str) -> None:
         self.will_call(("answer_question", {"image": image, "question": question}))
 
+    def can(self, **more: Any) -> None:
+        """From now on it has these capabilities too."""
+        self.capabilities = self.capabilities.model_copy(update=more)
+
     def know_only_declared_words(self) -> None:
-        self.capabilities = self.capabilities.model_copy(update={"vocabulary": VOCABULARY})
+        self.can(vocabulary=VOCABULARY)
 
     def generate(
         self,
@@ -170,7 +179,14 @@ class ScriptedRuntime:
         self._begin(request, envelope, on_event, cancel)
         size = (request.width or 16, request.height or 16)
         image = Image.new("RGB", size, _color(request.seed))
-        return ImageResult(image=image, receipt=_receipt(request.prompt, request.seed, size))
+        receipt = _receipt(request.prompt, request.seed, size)
+        if request.upsample:
+            completed = {
+                "prompt": f"{request.prompt} in light {request.seed}",
+                "prompt_given": request.prompt,
+            }
+            receipt = receipt.model_copy(update=completed)
+        return ImageResult(image=image, receipt=receipt)
 
     def edit(
         self,
@@ -196,7 +212,10 @@ class ScriptedRuntime:
         cancel: threading.Event | None = None,
     ) -> AnswerResult:
         self._begin(request, envelope, on_event, cancel)
-        return AnswerResult(text=f"colour {request.images[0].getpixel((0, 0))}", seconds=0.0, tokens=2)
+        text = self.answers.popleft() if self.answers else f"colour {request.images[0].getpixel((0, 0))}"
+        if isinstance(text, Exception):
+            raise text
+        return AnswerResult(text=text, seconds=0.0, tokens=2)
 
     def plan(
         self, request: PlanRequest, *, envelope: Envelope | None = None, cancel: threading.Event | None = None
