@@ -113,6 +113,7 @@ class Toy:
         tools: Sequence[dict[str, Any]] | None = None,
         max_new_tokens: int,
         stop: Any,
+        seed: int | None = None,
     ) -> Talk:
         yield
         if tools is None:

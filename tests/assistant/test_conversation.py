@@ -56,7 +56,7 @@ def test_a_chinese_message_gets_a_chinese_reply(
     conversation: Conversation, scripted: ScriptedRuntime
 ) -> None:
     scripted.will_draw("a cat")
-    assert take(conversation, "画一只猫").text == "画好了 #1。"
+    assert take(conversation, "画一只猫").text == "画好了 #1，提示词是：a cat。"
     assert take(conversation, command="undo").text == "已撤销 #1：现在没有当前图片，图片还留着。"
     assert take(conversation, command="undo").text == "没有可以撤销的了。"
 

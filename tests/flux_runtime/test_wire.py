@@ -23,6 +23,7 @@ from flux_runtime.interface import (
     Finished,
     GenerateRequest,
     ImageResult,
+    PictureCheck,
     PlanRequest,
     PlanResult,
     Queued,
@@ -82,6 +83,7 @@ _CAPABILITIES: dict[str, Any] = {
 EXAMPLES: dict[str, list[Any]] = {
     "GenerateRequest": [
         GenerateRequest(prompt='a "robot"\n机器人', seed=0),
+        GenerateRequest(prompt="a cat", seed=1, upsample=True),
         GenerateRequest(prompt="", seed=1, width=64, num_inference_steps=3, guidance_scale=1.5, previews=4),
     ],
     "EditRequest": [
@@ -105,10 +107,12 @@ EXAMPLES: dict[str, list[Any]] = {
     "ImageResult": [
         ImageResult(image=_image(), receipt=_RECEIPT),
         ImageResult(image=_image(), receipt=_RECEIPT, outside_change=0.25),
+        ImageResult(image=_image(), receipt=_RECEIPT.model_copy(update={"prompt_given": "机器人"})),
     ],
     "AnswerResult": [AnswerResult(text="a cat", seconds=0.1, tokens=3)],
     "PlanResult": [
-        PlanResult(calls=(ToolCall(name="a", arguments={"b": [1, None]}),), text="", raw="x", seconds=0.0)
+        PlanResult(calls=(ToolCall(name="a", arguments={"b": [1, None]}),), text="", raw="x", seconds=0.0),
+        PlanResult(calls=(), text="hi", raw="hi", seconds=0.0, probability=1 / 3),
     ],
     "Queued": [Queued(position=3)],
     "Started": [Started(stage="denoise")],
@@ -116,6 +120,13 @@ EXAMPLES: dict[str, list[Any]] = {
     "Finished": [Finished(seconds=1.5)],
     "Capabilities": [
         Capabilities(**_CAPABILITIES, vocabulary="open"),
+        Capabilities(
+            **_CAPABILITIES,
+            vocabulary="open",
+            upsampler=True,
+            check=PictureCheck(questions={"zh": "{wanted}：缺什么？"}, nothing=("不缺",), unsure=("看不出",)),
+            sure_from=0.5,
+        ),
         Capabilities(
             **_CAPABILITIES,
             vocabulary=Vocabulary(groups={"animals": {"cat": ("cat", "猫")}}, words=frozenset({"cat", "猫"})),
