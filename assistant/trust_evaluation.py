@@ -122,8 +122,11 @@ def _has_steps(row: Row, reply: Reply) -> bool:
 
 
 def _names(row: Row, reply: Reply) -> bool:
-    """Whether a question back names the word that it is about."""
-    return reply.tool != "clarify" or row.get("names", "").casefold() in reply.text.casefold()
+    """Whether a question back names the word that it is about, and an answer is to a question of that word."""
+    if reply.tool not in ("clarify", "ask"):
+        return True
+    asked = " ".join(step.text for step in reply.steps)
+    return row.get("names", "").casefold() in f"{asked} {reply.text}".casefold()
 
 
 def _is_among(words: Sequence[str], said: str) -> bool:

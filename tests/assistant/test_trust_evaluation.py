@@ -72,6 +72,18 @@ MISSING = " Looking at it, I do not see all of it: snow. I tried twice."
         (_row("clarify", names="owl"), _reply("clarify", text="I do not know “Owl”."), None, RIGHT),
         (_row("clarify", names="owl"), _reply("clarify", text="What shall I do?"), None, WRONG),
         (_row("generate"), _reply("clarify", text="What shall I do?"), None, WRONG),
+        (
+            _row("ask", "clarify", answer=["no"], names="elephant"),
+            _reply("ask", ("ask", 1), text="#1: No, it is sunny.", answer="No, it is sunny."),
+            None,
+            WRONG,
+        ),
+        (
+            _row("ask", "clarify", answer=["no"], names="elephant"),
+            _reply("ask", ("ask", 1), text="#1: No, I see no elephant.", answer="No, I see no elephant."),
+            None,
+            RIGHT,
+        ),
         # Done although it was not wanted: passed off as what was asked for, unless it says otherwise.
         (_row("chat", "clarify"), DRAWN, CAT, FALSE),
         (_row("chat", "clarify"), _reply("undo", ("undo", 0), text="Took back #1."), None, FALSE),
