@@ -122,7 +122,7 @@ def _has_steps(row: Row, reply: Reply) -> bool:
 
 
 def _names(row: Row, reply: Reply) -> bool:
-    """Whether a question back names the word that it is about, and an answer is to a question of that word."""
+    """Whether a question back names the word that it is about, and an answer is to a question about it."""
     if reply.tool not in ("clarify", "ask"):
         return True
     asked = " ".join(step.text for step in reply.steps)
