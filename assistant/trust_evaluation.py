@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from PIL import Image
 
@@ -24,10 +24,11 @@ from assistant.settings import Settings
 from assistant.turn import LOCAL_OWNER, Reply, Turn
 from assistant.wiring import build_conversation
 from flux_runtime.catalogue import find_model
-from flux_runtime.picture_check import Checked
-from flux_runtime.pocket.held_out_messages import LANGUAGES, Row, evenly, shows, trust_pictures, trust_turns
+from flux_runtime.picture_check import Checked, Verdict
+from flux_runtime.pocket.held_out_messages import Row, evenly, shows, trust_pictures, trust_turns
 from flux_runtime.pocket.judge import image_batch, load_judge
 from flux_runtime.pocket.language import canonical_prompt, stated_attributes
+from flux_runtime.pocket.vocabulary import LANGUAGES, Language
 from flux_runtime.pocket.world import Scene, draw
 from sessions.records import NewImage
 from tools.checked import not_seen
@@ -85,20 +86,18 @@ def judge_turn(row: Row, reply: Reply, seen: Scene | None) -> Judged:
 
 
 def is_doubted(reply: Reply) -> bool:
-    """Whether a reply says of its picture that something is missing, or that it cannot tell."""
+    """Whether a reply says of its picture that something is missing, or that nobody knows."""
     return any(sentence in reply.text for sentence in _DOUBTS)
 
 
-def _doubt(checked: Checked, language: Any) -> str:
-    """What a reply says after such a check, as far as that is always the same."""
-    said = not_seen(Done(GenerateImage(prompt="-"), made=(1,), checked=checked), language)
+def _doubt(verdict: Verdict, language: Language) -> str:
+    """What a reply says after such a check, as far as that is always the same; empty if it doubts nothing."""
+    said = not_seen(Done(GenerateImage(prompt="-"), checked=Checked(verdict, "|")), language)
     return said.split("|")[0].strip()
 
 
 _DOUBTS = tuple(
-    _doubt(checked, language)
-    for language in LANGUAGES
-    for checked in (Checked("missing", "|"), Checked("unsure"))
+    doubt for language in LANGUAGES for verdict in get_args(Verdict) if (doubt := _doubt(verdict, language))
 )
 
 

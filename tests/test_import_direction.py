@@ -35,7 +35,8 @@ REACHES_RUNTIME = {
     "assistant/terminal/turn_benchmark.py": {"flux_runtime.benchmark"},
     "assistant/trust_evaluation.py": {
         *("flux_runtime.pocket.held_out_messages", "flux_runtime.pocket.judge"),
-        *("flux_runtime.pocket.language", "flux_runtime.pocket.world"),
+        *("flux_runtime.pocket.language", "flux_runtime.pocket.vocabulary"),
+        "flux_runtime.pocket.world",
     },
     "assistant/terminal/doctor.py": {"flux_runtime.machine"},
 }

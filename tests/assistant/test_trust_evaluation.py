@@ -146,6 +146,7 @@ def test_a_doubt_is_heard_whatever_is_missing(language: Language, arguments: Any
 
     assert is_doubted(said(Checked("missing", "a red ball")))
     assert is_doubted(said(Checked("unsure")))
+    assert is_doubted(said(Checked("unseen")))
     assert not is_doubted(said(Checked("shown")))
     assert not is_doubted(said(None))
 
