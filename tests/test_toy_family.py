@@ -1,7 +1,7 @@
 """A family that no other file has heard of is served by the whole stack: runtime, engine, drawing and turns.
 
 The toy paints one colour. Its latents are the mean colours of blocks of 16 pixels, its words are the names of
-colours, and it talks by looking at the mean of what it is shown.
+colours, and it talks by looking at the mean of what it is shown; what it samples names the seed.
 """
 
 from __future__ import annotations
@@ -116,6 +116,8 @@ class Toy:
         seed: int | None = None,
     ) -> Talk:
         yield
+        if seed is not None:
+            return Said(f"{messages[-1]['content']}, take {seed}", 1)
         if tools is None:
             return Said(_colour_of(images[0]), 1)
         message = messages[-1]["content"]
@@ -254,6 +256,28 @@ def test_a_conversation_draws_changes_a_part_and_asks_with_it(folder: Path, tmp_
         assert say("which colour is it?").answer == "red"
     finally:
         conversation.close()
+
+
+def test_it_completes_prompts_and_looks_at_pictures_if_its_entry_says_how(
+    folder: Path, tmp_path: Path
+) -> None:
+    check = {"questions": {"en": "What lacks of: {wanted}?"}, "nothing": ["red"], "unsure": ["black"]}
+    able = ENTRY | {"upsampler_template": "Say which take it is.", "check": check}
+    (folder / "entry.json").write_text(json.dumps(able))
+    data = tmp_path / "data"
+    conversation = Conversation(SessionStore(data), LocalRuntime(folder, device="cpu"), data)
+    try:
+        said = [
+            asyncio.run(conversation.take_turn(Turn(text=text, seed=3))).text
+            for text in ("a red field", "a green field", "a black field")
+        ]
+    finally:
+        conversation.close()
+    assert said == [
+        "Drew #1: a red field, take 3.",
+        "Drew #2: a green field, take 3. Looking at it, I do not see all of it: green. I tried twice.",
+        "Drew #3: a black field, take 3. Looking at it, I cannot tell whether it shows that.",
+    ]
 
 
 def test_the_trio_gives_what_the_runtime_gives(folder: Path, runtime: LocalRuntime) -> None:
