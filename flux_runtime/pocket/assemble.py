@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,16 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 _FILLERS = (Path(__file__).parent / "wordings" / "fillers.txt").read_text(encoding="utf-8").split()
 
 
-def _vocabulary(sentences: int = 40000) -> dict[str, Any]:
-    """Declared words: all spellings, the words of the grammar's sentences, and fillers.
+def grammar_message(rng: random.Random) -> str | None:
+    """A message of the first courses; None for one that is about what the model does not know."""
+    example = plan_example(rng, slips=False)
+    return None if '"clarify"' in example.target else loosen(rng, example.message)
+
+
+def declared_vocabulary(
+    *further: Callable[[random.Random], str | None], sentences: int = 40000
+) -> dict[str, Any]:
+    """Declared words: all spellings, the words of the grammar's sentences and of `further` ones, and fillers.
 
     A Chinese character counts as a word of its own when it has many neighbours on both sides (的, 画); one
     that lives in a single word (西 of 东西) does not, so that 西瓜 is still reported whole.
@@ -53,11 +62,8 @@ def _vocabulary(sentences: int = 40000) -> dict[str, Any]:
     before: dict[str, set[str]] = defaultdict(set)
     after: dict[str, set[str]] = defaultdict(set)
     pairs: Counter[str] = Counter()
-    for _ in range(sentences):
-        example = plan_example(rng, slips=False)
-        if '"clarify"' in example.target:
-            continue
-        text = loosen(rng, example.message).lower()
+    for message in (message for _ in range(sentences) for message in (grammar_message, *further)):
+        text = (message(rng) or "").lower()
         words.update(re.findall(r"[a-z]+(?:'[a-z]+)?", text))
         for run in _HAN.findall(text):
             for left, right in pairwise(run):
@@ -125,4 +131,6 @@ def assemble(folder: Path, target: Path) -> None:
         "vocabulary": "vocabulary.json",
     }
     (target / "entry.json").write_text(json.dumps(entry, indent=2) + "\n")
-    (target / "vocabulary.json").write_text(json.dumps(_vocabulary(), ensure_ascii=False, indent=0) + "\n")
+    (target / "vocabulary.json").write_text(
+        json.dumps(declared_vocabulary(), ensure_ascii=False, indent=0) + "\n"
+    )

@@ -10,7 +10,7 @@ import random
 
 from flux_runtime.pocket.changes import Change
 from flux_runtime.pocket.language import article, counted_zh, mention, name, place_en
-from flux_runtime.pocket.vocabulary import Language, ways, wordings
+from flux_runtime.pocket.vocabulary import Language, Ways, ways, wordings
 from flux_runtime.pocket.world import SIDES, Scene, Thing
 
 _PHRASES = wordings("instructions")
@@ -43,10 +43,20 @@ def canonical_instruction(change: Change) -> str:
     raise ValueError(f"unknown edit type {change.type!r}")
 
 
-def instruction(rng: random.Random, change: Change, language: Language, scene: Scene | None = None) -> str:
-    """A person's way to ask for the edit; `scene` lets it name the character in the picture."""
+def instruction(
+    rng: random.Random,
+    change: Change,
+    language: Language,
+    scene: Scene | None = None,
+    options: Ways | None = None,
+) -> str:
+    """A person's way to ask for the edit; `scene` lets it name the character in the picture.
+
+    `options` are the ways of its type to draw from, by default those of `wordings/`.
+    """
     words = (_words_zh if language == "zh" else _words_en)(rng, change, scene)
-    text = rng.choice(ways(_PHRASES[language]["ways"][change.type], change.value)).format(**words)
+    options = options or _PHRASES[language]["ways"][change.type]
+    text = rng.choice(ways(options, change.value)).format(**words)
     if change.type == "weather" and language == "en" and rng.random() < 0.15:
         text += rng.choice((", ", ". ", " and ")) + words["detail"]
     return text

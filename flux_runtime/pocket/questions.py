@@ -19,7 +19,7 @@ from flux_runtime.pocket.language import (
     place,
     stated_attributes,
 )
-from flux_runtime.pocket.vocabulary import Language, plain, ways, wordings
+from flux_runtime.pocket.vocabulary import Language, Ways, plain, ways, wordings
 from flux_runtime.pocket.world import (
     ATTRIBUTES,
     CHARACTERS,
@@ -169,9 +169,18 @@ def _noun(thing: Thing, language: Language) -> str:
     return f"一{measure(thing.kind)}{plain(thing.color, 'zh')}的{plain(thing.kind, 'zh')}"
 
 
-def ask(rng: random.Random, question: Question, language: Language, scene: Scene | None = None) -> str:
-    """One of many ways to ask, often the canonical one; `scene` lets it name the character."""
-    if rng.random() < 0.25:
+def ask(
+    rng: random.Random,
+    question: Question,
+    language: Language,
+    scene: Scene | None = None,
+    options: Ways | None = None,
+) -> str:
+    """One of many ways to ask, often the canonical one; `scene` lets it name the character.
+
+    `options` are the ways of its kind to draw from, by default those of `wordings/`.
+    """
+    if not options and rng.random() < 0.25:
         return canonical_question(question, language)
     phrases, about = _PHRASES[language], question.about
     words = {
@@ -182,8 +191,8 @@ def ask(rng: random.Random, question: Question, language: Language, scene: Scene
         "value": _asked_value(rng, question, language),
         "name": plain(question.value, language) if question.value else "",
     }
-    options = ways(phrases["ways"]["at_side" if about in SIDES else about], question.value)
-    text = rng.choice(options).format(**words)
+    options = options or phrases["ways"]["at_side" if about in SIDES else about]
+    text = rng.choice(ways(options, question.value)).format(**words)
     if (language == "zh" or about != "describe") and rng.random() < 0.1:
         text = rng.choice(phrases["lead"]) + text
     if language == "zh" and about != "describe" and not text.endswith("吗") and rng.random() < 0.15:

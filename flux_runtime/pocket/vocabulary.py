@@ -35,7 +35,11 @@ def plain(name: str, language: Language) -> str:
     return spellings(name, language)[0]
 
 
-def ways(options: list[str] | dict[str, list[str]], value: object) -> list[str]:
+Ways = list[str] | dict[str, list[str]]
+"""Ways to say something: all of a list, or by the value that is spoken of, with `any` for every value."""
+
+
+def ways(options: Ways, value: object) -> list[str]:
     """The ways to speak of a value: all of a list; of a mapping, those under `any` and under the value."""
     if isinstance(options, list):
         return options

@@ -7,58 +7,67 @@ message of a held-out set is ever given out.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import yaml
 
 from flux_runtime.pocket.changes import Change, apply_change, random_change
 from flux_runtime.pocket.instructions import canonical_instruction, instruction
-from flux_runtime.pocket.language import article, canonical_prompt, caption, name, place, place_en
+from flux_runtime.pocket.language import (
+    article,
+    canonical_prompt,
+    caption,
+    name,
+    place,
+    place_en,
+    stated_attributes,
+)
 from flux_runtime.pocket.lessons import loosen
-from flux_runtime.pocket.plan_labels import held_out_letters, letters
 from flux_runtime.pocket.planning import PlanExample, partial, plan_example, tool_call
-from flux_runtime.pocket.questions import ask, canonical_question, random_question
+from flux_runtime.pocket.questions import Question, ask, canonical_question, random_question
 from flux_runtime.pocket.splits import may_train_on, training_scene
+from flux_runtime.pocket.trust.counting import COUNT_ASKED, count_words
+from flux_runtime.pocket.trust.never_taught import is_held_out
+from flux_runtime.pocket.trust.phrases import INSTRUCTION_WAYS, PLANNING, QUESTION_WAYS, TRUST
+from flux_runtime.pocket.trust.tellings import told
 from flux_runtime.pocket.vocabulary import LANGUAGES, Language, plain, ways, wordings
-from flux_runtime.pocket.world import ATTRIBUTES, CHARACTERS, COLORS, KINDS, Scene, Thing
+from flux_runtime.pocket.world import ATTRIBUTES, CHARACTERS, COLORS, KINDS, SIDES, Scene, Thing
 
 Lesson = Callable[[random.Random, Language], PlanExample]
 
 WHOLE_SCENE = "whole scene"
 """The state line under which a prompt that leaves things open is completed."""
 
-TRUST: dict[str, dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parent / "wordings.yaml").read_text("utf-8")
-)
-PLANNING, _INSTRUCTIONS = wordings("planning"), wordings("instructions")
-_HELD_OUT = Path(__file__).parent.parent / "held_out"
-
-
-@cache
-def _never_taught() -> frozenset[str]:
-    """`letters` of every message that judges this course."""
-    found = set(held_out_letters())
-    for file in ("everyday", "trust"):
-        sets = yaml.safe_load((_HELD_OUT / f"{file}.yaml").read_text("utf-8"))
-        found |= {letters(row["say"]) for language in LANGUAGES for row in sets[language]}
-    return frozenset(found)
+_INSTRUCTIONS = wordings("instructions")
 
 
 def trust_example(rng: random.Random) -> PlanExample:
-    """One lesson of any kind, in either language; never a held-out message."""
+    """One lesson of any kind, in either language; never near a held-out message."""
+    return _fair(rng, LESSONS)
+
+
+def told_example(rng: random.Random) -> PlanExample:
+    """A plan of one step, or talk, in free words; never near a held-out message."""
+    return _fair(rng, TOLD)
+
+
+def conditioning_text(rng: random.Random) -> str:
+    """What the flow transformer is given: a canonical prompt or instruction."""
+    scene = training_scene(rng)
+    if rng.random() < 0.4:
+        return canonical_instruction(random_change(rng, scene))
+    return canonical_prompt(stated_attributes(scene) if rng.random() < 0.7 else partial(rng, scene))
+
+
+def _fair(rng: random.Random, lessons: Mapping[Lesson, float]) -> PlanExample:
     while True:
         language = rng.choice(LANGUAGES)
-        lesson = rng.choices(list(LESSONS), weights=list(LESSONS.values()))[0]
-        example = lesson(rng, language)
-        if letters(example.message) not in _never_taught():
+        example = rng.choices(list(lessons), weights=list(lessons.values()))[0](rng, language)
+        if not is_held_out(example.message):
             return PlanExample(example.system, loosen(rng, example.message), example.target)
 
 
 def whole_scene_example(rng: random.Random, language: Language) -> PlanExample:
-    """A canonical prompt that leaves things open, and a whole scene that keeps all it says.
+    """A prompt that leaves things open, in canonical words or not, and a whole scene that keeps all it says.
 
     What is left open is drawn evenly, so that the model learns a distribution and the seed can choose;
     clothes that nobody mentioned are rare, as people mean it.
@@ -72,10 +81,97 @@ def whole_scene_example(rng: random.Random, language: Language) -> PlanExample:
         whole = Scene(**attributes, left=things.get("left"), right=things.get("right"))
         if may_train_on(whole):
             break
-    told = {key: getattr(whole, key) for key in ATTRIBUTES if key != "outfit" or outfit != "none"} | things
+    full = {key: getattr(whole, key) for key in ATTRIBUTES if key != "outfit" or outfit != "none"} | things
     if stated.get("outfit") == "none":
-        told["outfit"] = "none"
-    return PlanExample(WHOLE_SCENE, canonical_prompt(stated), canonical_prompt(told))
+        full["outfit"] = "none"
+    asked = canonical_prompt(stated) if rng.random() < 0.6 else caption(rng, stated, language)
+    return PlanExample(WHOLE_SCENE, asked, canonical_prompt(full))
+
+
+def _instruction(rng: random.Random, change: Change, language: Language, scene: Scene | None = None) -> str:
+    """One of all ways to ask for the edit."""
+    return instruction(rng, change, language, scene, INSTRUCTION_WAYS[language][change.type])
+
+
+def _ask(rng: random.Random, question: Question, language: Language, scene: Scene | None = None) -> str:
+    """One of all ways to ask."""
+    options = QUESTION_WAYS[language]["at_side" if question.about in SIDES else question.about]
+    return ask(rng, question, language, scene, options)
+
+
+# ---- plans of one step, in free words ----------------------------------------------------------------------
+
+
+def told_drawing(rng: random.Random, language: Language) -> PlanExample:
+    """A wish to draw, told freely."""
+    text, stated = told(rng, language)
+    call = tool_call("generate_image", prompt=canonical_prompt(stated))
+    kind = rng.random()
+    if kind < 0.06:
+        text = rng.choice(PLANNING[language]["draw_another"]).format(what=text)
+    elif kind < 0.1:
+        text = rng.choice(PLANNING[language]["draw"]).format(what=text)
+    return _planned(rng, language, text, call)
+
+
+def told_edit(rng: random.Random, language: Language) -> PlanExample:
+    """An edit in any of all ways, of the current picture or of one that is named."""
+    scene = training_scene(rng)
+    change = random_change(rng, scene)
+    text = _instruction(rng, change, language, scene if rng.random() < 0.5 else None)
+    wanted = {"instruction": canonical_instruction(change)}
+    return _about_a_picture(rng, language, text, "edit_image", wanted)
+
+
+def told_question(rng: random.Random, language: Language) -> PlanExample:
+    """A question in any of all ways, about the current picture or one that is named."""
+    scene = training_scene(rng)
+    question = random_question(rng, scene)
+    text = _ask(rng, question, language, scene)
+    return _about_a_picture(
+        rng, language, text, "answer_question", {"question": canonical_question(question, language)}
+    )
+
+
+def _about_a_picture(
+    rng: random.Random, language: Language, text: str, tool: str, wanted: dict[str, str]
+) -> PlanExample:
+    numbers, line = _state(rng, least=1)
+    image = "last"
+    if rng.random() < 0.25:
+        image, said = _named(rng, numbers, language)
+        options = ways(PLANNING[language]["placed"], "ask" if tool == "answer_question" else "edit")
+        text = rng.choice(options).format(said=said, text=text.rstrip("?？。."))
+    elif rng.random() < 0.1:
+        last = rng.choice(PLANNING[language]["last"])
+        options = ways(PLANNING[language]["placed"], "ask" if tool == "answer_question" else "edit")
+        text = rng.choice(options).format(said=last, text=text.rstrip("?？。."))
+    text = _polite(rng, _led(rng, text, language), language)
+    return PlanExample(line, _ended(rng, text, language), tool_call(tool, image=image, **wanted))
+
+
+def told_undo(rng: random.Random, language: Language) -> PlanExample:
+    """The last change is to be taken back."""
+    return _planned(rng, language, rng.choice(PLANNING[language]["undo"]), tool_call("undo"))
+
+
+def talk(rng: random.Random, language: Language) -> PlanExample:
+    """A greeting, thanks, a call for help and the like."""
+    topic = rng.choice(PLANNING[language]["chat"])
+    return _planned(rng, language, rng.choice(topic["says"]), topic["reply"])
+
+
+def says_too_little(rng: random.Random, language: Language) -> PlanExample:
+    """A wish that nothing can be made of."""
+    return _planned(
+        rng, language, rng.choice(TRUST[language]["vague"]), tool_call("clarify", about="unclear")
+    )
+
+
+def cannot_draw(rng: random.Random, language: Language) -> PlanExample:
+    """A wish to draw what it has never seen."""
+    text = rng.choice(TRUST[language]["cannot_draw"])
+    return _planned(rng, language, text, tool_call("clarify", about="unknown"))
 
 
 # ---- what is denied, and what is kept ---------------------------------------------------------------------
@@ -137,8 +233,8 @@ def denied_edit(rng: random.Random, language: Language) -> PlanExample:
     key = rng.choice(("weather", "weather", "setting", "action", "character"))
     new, old = rng.sample(ATTRIBUTES[key], 2)
     words = {
-        "new": instruction(rng, Change(key, new), language),
-        "old": instruction(rng, Change(key, old), language),
+        "new": _instruction(rng, Change(key, new), language),
+        "old": _instruction(rng, Change(key, old), language),
         "newvalue": _value_words(rng, key, new, language),
         "oldvalue": _value_words(rng, key, old, language),
     }
@@ -166,7 +262,7 @@ def kept(rng: random.Random, language: Language) -> PlanExample:
     if change.type != "character":
         who = name(rng, scene.character, language)
         keep.append(f"the {who}" if language == "en" else who)
-    text = instruction(rng, change, language, scene if rng.random() < 0.5 else None)
+    text = _instruction(rng, change, language, scene if rng.random() < 0.5 else None)
     text = rng.choice(TRUST[language]["keep"]).format(a=text, keep=rng.choice(keep))
     return _edited(rng, language, text, change)
 
@@ -215,7 +311,7 @@ def _wish(
         return wish, tool_call("generate_image", prompt=canonical_prompt(stated)), scene
     if kind == "ask":
         question = random_question(rng, scene)
-        text = ask(rng, question, language, scene)
+        text = _ask(rng, question, language, scene)
         if language == "en" and rng.random() < 0.4:
             text = f"tell me {text}"
         elif language == "zh" and rng.random() < 0.4:
@@ -226,7 +322,7 @@ def _wish(
     while change.type in used:
         change = random_change(rng, scene)
     used.add(change.type)
-    text = instruction(rng, change, language, scene if rng.random() < 0.4 else None)
+    text = _instruction(rng, change, language, scene if rng.random() < 0.4 else None)
     call = tool_call("edit_image", image=image, instruction=canonical_instruction(change))
     return text, call, apply_change(scene, change)
 
@@ -243,12 +339,12 @@ def other_picture(rng: random.Random, language: Language) -> PlanExample:
     asks = words is PLANNING[language]["placed"].get("ask")
     if asks:
         question = random_question(rng, scene)
-        text = ask(rng, question, language, scene).rstrip("?？")
+        text = _ask(rng, question, language, scene).rstrip("?？")
         asked = canonical_question(question, language)
         call = tool_call("answer_question", image=image, question=asked)
     else:
         change = random_change(rng, scene)
-        text = instruction(rng, change, language)
+        text = _instruction(rng, change, language)
         call = tool_call("edit_image", image=image, instruction=canonical_instruction(change))
     return PlanExample(line, _ended(rng, rng.choice(words).format(said=said, text=text), language), call)
 
@@ -339,6 +435,17 @@ def unknown_there(rng: random.Random, language: Language) -> PlanExample:
     return PlanExample(line, text, tool_call("answer_question", image="last", question=asked))
 
 
+def how_many(rng: random.Random, language: Language) -> PlanExample:
+    """A question how many there are of one kind."""
+    words = count_words(rng.choice(KINDS), language)
+    text, asked = (
+        rng.choice(TRUST[language]["count_kind"]).format(**words),
+        COUNT_ASKED[language].format(**words),
+    )
+    call = tool_call("answer_question", image="last", question=asked)
+    return _planned(rng, language, text, call, least=1)
+
+
 def rambling(rng: random.Random, language: Language) -> PlanExample:
     """A wish with small talk around it."""
     example = plan_example(rng, language)
@@ -366,8 +473,40 @@ LESSONS: dict[Lesson, float] = {
     off_topic: 1.5,
     noise: 0.7,
     unknown_there: 1,
+    how_many: 0.6,
     rambling: 1.5,
 }
+
+
+TOLD: dict[Lesson, float] = {
+    told_drawing: 9,
+    told_edit: 6,
+    told_question: 4,
+    told_undo: 0.7,
+    talk: 1.6,
+    says_too_little: 0.7,
+    cannot_draw: 1.2,
+}
+
+
+_KNOWN = {
+    told_drawing: 6,
+    told_edit: 6,
+    told_question: 4,
+    told_undo: 1,
+    talk: 2,
+    denied_edit: 1,
+    kept: 1,
+    how_many: 1,
+    several_wishes: 2,
+    left_alone: 1,
+}
+"""Lessons that name nothing from outside the world."""
+
+
+def known_message(rng: random.Random) -> str:
+    """A message of which every word is known."""
+    return _fair(rng, _KNOWN).message
 
 
 def _state(rng: random.Random, *, least: int = 0) -> tuple[list[int], str]:
@@ -387,6 +526,13 @@ def _planned(
 def _edited(rng: random.Random, language: Language, text: str, change: Change) -> PlanExample:
     call = tool_call("edit_image", image="last", instruction=canonical_instruction(change))
     return _planned(rng, language, text, call, least=1)
+
+
+def _polite(rng: random.Random, text: str, language: Language) -> str:
+    if rng.random() > 0.12:
+        return text
+    polite = rng.choice(PLANNING[language]["polite"])
+    return text.rstrip("?.") + rng.choice((" ", ", ")) + polite if language == "en" else text + polite
 
 
 def _led(rng: random.Random, text: str, language: Language) -> str:

@@ -9,24 +9,38 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from flux_runtime.pocket.language import canonical_prompt, place
+from flux_runtime.pocket.changes import Change
+from flux_runtime.pocket.instructions import canonical_instruction
+from flux_runtime.pocket.language import article, canonical_prompt, caption, place, stated_attributes
 from flux_runtime.pocket.lessons import exchange, loosen
 from flux_runtime.pocket.planning import partial
 from flux_runtime.pocket.questions import SCENE_QUESTIONS, Question, answer, ask
 from flux_runtime.pocket.splits import training_scene
-from flux_runtime.pocket.trust.lessons import PLANNING, TRUST
-from flux_runtime.pocket.vocabulary import LANGUAGES
-from flux_runtime.pocket.vocabulary import plain as spelled
-from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIZE, Scene, Thing
+from flux_runtime.pocket.trust.counting import COUNT_ASKED, count_answer, count_words
+from flux_runtime.pocket.trust.phrases import PLANNING, TRUST
+from flux_runtime.pocket.vocabulary import LANGUAGES, Language, plain
+from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, SIZE, Scene, Thing
 
-MISSING = "missing: "
-"""Before a canonical prompt, asks of a picture what of the prompt it does not show."""
-NOTHING = "nothing."
+MISSING: dict[Language, str] = {"en": "missing: ", "zh": "缺少："}
+"""Before a canonical prompt or instruction, asks of a picture what of it the picture does not show."""
+NOTHING: dict[Language, str] = {"en": "nothing.", "zh": "没有。"}
 
 
 def missing_exchange(rng: random.Random, scene: Scene) -> tuple[str, str]:
-    """A prompt that the picture fulfils, or all but one or two things of, and what is missing."""
+    """A prompt or an instruction that the picture fulfils, or does not, and what is missing."""
+    language = rng.choice(LANGUAGES)
+    asked, absent = (
+        _of_instruction(rng, scene, language) if rng.random() < 0.4 else _of_prompt(rng, scene, language)
+    )
+    mark, end = ("，", "。") if language == "zh" else (", ", ".")
+    return MISSING[language] + asked, mark.join(absent) + end if absent else NOTHING[language]
+
+
+def _of_prompt(rng: random.Random, scene: Scene, language: Language) -> tuple[str, list[str]]:
+    """A canonical prompt, half of the time with one or two things that are not so."""
     stated: dict[str, str | Thing] = partial(rng, scene)
+    if rng.random() < 0.5:
+        stated = stated_attributes(scene)
     wrong: list[str] = []
     if rng.random() < 0.5:
         wrong = rng.sample(sorted(stated), min(len(stated), rng.choice((1, 1, 2))))
@@ -40,31 +54,113 @@ def missing_exchange(rng: random.Random, scene: Scene) -> tuple[str, str]:
             stated[key] = other
         else:
             stated[key] = rng.choice([each for each in ATTRIBUTES[key] if each != value])
-    for side in ("left", "right"):  # something asked for where nothing is
+    for side in SIDES:  # something asked for where nothing is
         if side not in stated and side not in scene.things and rng.random() < 0.15:
             stated[side] = Thing(rng.choice(KINDS), rng.choice(COLORS))
-    true = [key for key in stated if stated[key] != _shown(scene, key)]
-    absent = [_part(key, stated[key]) for key in (*ATTRIBUTES, "left", "right") if key in true]
-    return MISSING + canonical_prompt(stated), ", ".join(absent) + "." if absent else NOTHING
+    false = [key for key in stated if stated[key] != _shown(scene, key)]
+    order = [key for key in (*ATTRIBUTES, *SIDES) if key in false]
+    words = canonical_prompt(stated) if rng.random() < 0.75 else caption(rng, stated, language)
+    return words, [part(key, stated[key], language) for key in order]
+
+
+def _of_instruction(rng: random.Random, scene: Scene, language: Language) -> tuple[str, list[str]]:
+    """A canonical instruction that was followed, or was not, and what of it the picture does not show."""
+    done = rng.random() < 0.5
+    kinds = [thing.kind for thing in scene.things.values()]
+    absent = rng.choice([kind for kind in KINDS if kind not in kinds])
+    options = ["weather", "setting", "action", "character", "outfit", "add", "remove"] + (
+        ["recolor", "replace"] if kinds else []
+    )
+    type_ = rng.choice(options)
+    if type_ in ATTRIBUTES:
+        value = getattr(scene, type_)
+        if not done:
+            value = rng.choice([each for each in ATTRIBUTES[type_] if each != value])
+        change, missing = Change(type_, value), part(type_, value, language)
+    elif type_ == "add":
+        side, value = rng.choice(SIDES), Thing(rng.choice(KINDS), rng.choice(COLORS))
+        if kinds and rng.random() < 0.6:
+            side = rng.choice(sorted(scene.things))
+            value = (
+                scene.things[side]
+                if done
+                else rng.choice(
+                    (Thing(value.kind, scene.things[side].color), Thing(scene.things[side].kind, value.color))
+                )
+            )
+        done = scene.things.get(side) == value
+        change, missing = Change("add", value, side=side), part(side, value, language)
+    elif type_ == "remove":
+        target = absent if done or not kinds else rng.choice(kinds)
+        if rng.random() < 0.3:
+            target = rng.choice(SIDES)
+        done = target not in kinds and target not in scene.things
+        change = Change("remove", target=target)
+        missing = (
+            still(scene.things[target].kind if target in scene.things else target, language)
+            if not done
+            else ""
+        )
+    else:
+        side = rng.choice(sorted(scene.things))
+        thing, by_side = scene.things[side], rng.random() < 0.3
+        if type_ == "recolor":
+            color = thing.color if done else rng.choice([each for each in COLORS if each != thing.color])
+            change = Change("recolor", color, side if by_side else thing.kind)
+            others = [
+                each for each in scene.things.values() if each.kind == thing.kind and each.color == color
+            ]
+            done = done or (not by_side and bool(others))
+            missing = part(side, Thing(thing.kind, color), language, with_side=False)
+        else:
+            kind = thing.kind if done else absent
+            old = (
+                side
+                if by_side
+                else rng.choice([each for each in KINDS if each not in (kind, *kinds)] if done else kinds)
+            )
+            change, missing = Change("replace", kind, old), plain(kind, language)
+    return canonical_instruction(change), [] if done else [missing]
 
 
 def _shown(scene: Scene, key: str) -> str | Thing | None:
-    return scene.things.get(key) if key in ("left", "right") else getattr(scene, key)
+    return scene.things.get(key) if key in SIDES else getattr(scene, key)
 
 
-def _part(key: str, value: Any) -> str:
-    """One part of a canonical prompt."""
+def part(key: str, value: Any, language: Language, *, with_side: bool = True) -> str:
+    """Words for one thing that a prompt states."""
     if isinstance(value, Thing):
-        return f"a {value.color} {value.kind} on the {key}"
-    if key == "character":
-        return f"a {value}"
+        if language == "zh":
+            side = {"left": "左边的", "right": "右边的"}[key] if with_side else ""
+            return f"{side}{plain(value.color, 'zh')}的{plain(value.kind, 'zh')}"
+        return f"a {value.color} {value.kind}" + (f" on the {key}" if with_side else "")
     if key == "outfit":
-        return "in a space suit" if value == "space suit" else "without a space suit"
-    return place(value, "en") if key == "setting" else value
+        suit = {"en": ("in a space suit", "without a space suit"), "zh": ("穿着宇航服", "没穿宇航服")}
+        return suit[language][value != "space suit"]
+    if key == "setting":
+        return place(value, language)
+    return article(value) if (key, language) == ("character", "en") else plain(value, language)
+
+
+def still(kind: str, language: Language) -> str:
+    """That something is there which should have gone."""
+    return f"还有{plain(kind, 'zh')}" if language == "zh" else f"there still is a {kind}"
+
+
+def count_exchange(rng: random.Random, scene: Scene) -> tuple[str, str]:
+    """How many there are of one kind."""
+    language, kinds = rng.choice(LANGUAGES), [thing.kind for thing in scene.things.values()]
+    kind = rng.choice(kinds) if kinds and rng.random() < 0.6 else rng.choice(KINDS)
+    asked = rng.choice([*TRUST[language]["count_kind"], COUNT_ASKED[language], COUNT_ASKED[language]])
+    return loosen(rng, asked.format(**count_words(kind, language))), count_answer(
+        kind, kinds.count(kind), language
+    )
 
 
 def absence_exchange(rng: random.Random, scene: Scene) -> tuple[str, str]:
     """A question about a thing that is not there, of another colour, or that it has never seen."""
+    if rng.random() < 0.25:
+        return count_exchange(rng, scene)
     language, kind = rng.choice(LANGUAGES), rng.random()
     kinds = {thing.kind: thing for thing in scene.things.values()}
     if kind < 0.35:
@@ -81,7 +177,7 @@ def absence_exchange(rng: random.Random, scene: Scene) -> tuple[str, str]:
     if supposed in kinds and rng.random() < 0.5:
         color = kinds[supposed].color
     asked = rng.choice(TRUST[language]["is_colored"])
-    asked = asked.format(color=spelled(color, language), kind=spelled(supposed, language))
+    asked = asked.format(color=plain(color, language), kind=plain(supposed, language))
     return loosen(rng, asked), answer(scene, Question("is_color", supposed, color), language)
 
 
@@ -89,7 +185,8 @@ def foreign_exchange(rng: random.Random) -> tuple[str, str]:
     """Any question about a picture that shows nothing of its world."""
     scene = training_scene(rng)
     if rng.random() < 0.2:
-        return MISSING + canonical_prompt(partial(rng, scene)), TRUST["en"]["cannot_tell"]
+        language = rng.choice(LANGUAGES)
+        return MISSING[language] + canonical_prompt(partial(rng, scene)), TRUST[language]["cannot_tell"]
     asked, told = exchange(rng, scene, rng.choice((*SCENE_QUESTIONS, "describe", "count", "exists")))
     language = "zh" if any("\u3400" <= character <= "\u9fff" for character in asked + told) else "en"
     return asked, TRUST[language]["cannot_tell"]
