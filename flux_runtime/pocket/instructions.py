@@ -55,8 +55,8 @@ def instruction(
     `options` are the ways of its type to draw from, by default those of `wordings/`.
     """
     words = (_words_zh if language == "zh" else _words_en)(rng, change, scene)
-    options = options or _PHRASES[language]["ways"][change.type]
-    text = rng.choice(ways(options, change.value)).format(**words)
+    spoken: Ways = options or _PHRASES[language]["ways"][change.type]
+    text = rng.choice(ways(spoken, change.value)).format(**words)
     if change.type == "weather" and language == "en" and rng.random() < 0.15:
         text += rng.choice((", ", ". ", " and ")) + words["detail"]
     return text

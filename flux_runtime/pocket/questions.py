@@ -191,8 +191,8 @@ def ask(
         "value": _asked_value(rng, question, language),
         "name": plain(question.value, language) if question.value else "",
     }
-    options = options or phrases["ways"]["at_side" if about in SIDES else about]
-    text = rng.choice(ways(options, question.value)).format(**words)
+    spoken: Ways = options or phrases["ways"]["at_side" if about in SIDES else about]
+    text = rng.choice(ways(spoken, question.value)).format(**words)
     if (language == "zh" or about != "describe") and rng.random() < 0.1:
         text = rng.choice(phrases["lead"]) + text
     if language == "zh" and about != "describe" and not text.endswith("吗") and rng.random() < 0.15:

@@ -25,12 +25,12 @@ def is_held_out(message: str) -> bool:
 @cache
 def _judging() -> tuple[frozenset[str], frozenset[tuple[str, ...]]]:
     """`letters` and shingles of every message that judges."""
-    said: list[tuple[str, Language]] = [
-        (row["say"], language) for language in LANGUAGES for row in labelled_messages(language)
-    ]
-    for file in sorted(_HELD_OUT.glob("*.yaml")):
-        sets = yaml.safe_load(file.read_text("utf-8"))
-        said += [(row["say"], language) for language in LANGUAGES for row in sets[language]]
+    said: list[tuple[str, Language]] = []
+    for language in LANGUAGES:
+        said += [(row["say"], language) for row in labelled_messages(language)]
+        for file in sorted(_HELD_OUT.glob("*.yaml")):
+            sets = yaml.safe_load(file.read_text("utf-8"))
+            said += [(row["say"], language) for row in sets[language]]
     shingles = {shingle for text, language in said for shingle in _shingles(text, language)}
     return frozenset(held_out_letters() | {letters(text) for text, _ in said}), frozenset(shingles)
 
