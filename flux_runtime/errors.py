@@ -34,7 +34,7 @@ class FluxRuntimeError(Exception):
 
     Args:
         message: one sentence that says what is wrong.
-        stage: where it happened: "request", "load", "queue", "encode", "denoise", "decode", "answer", "plan".
+        stage: where it happened: "request", "load", "queue", or a stage of `Started`.
         remedy: one sentence that says what would work, or "" if nothing would.
     """
 

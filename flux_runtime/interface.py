@@ -279,7 +279,7 @@ class Queued(_Frozen):
 
 
 class Started(_Frozen):
-    """A stage began: "encode", "denoise", "decode" or "answer"."""
+    """A stage began: "upsample", "encode", "denoise", "decode", "answer" or "plan"."""
 
     kind: Literal["started"] = "started"
     stage: str

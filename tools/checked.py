@@ -4,33 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PIL import Image
+
 from flux_runtime.errors import Cancelled, FluxRuntimeError
 from flux_runtime.interface import ImageResult
 from flux_runtime.picture_check import Checked, check_picture
-from tools.contract import Done, ToolContext, next_seed
+from tools.contract import Done, ToolContext, ToolOutcome, next_seed
 from tools.wording import Language, Wording
 
 
 def drawn_and_checked(
-    draw: Callable[[int], ImageResult], wanted: str, seed: int, context: ToolContext
+    draw: Callable[[int], ImageResult], wanted: str, context: ToolContext, *, anew: bool
 ) -> tuple[ImageResult, Checked | None]:
-    """What `draw` makes of the seed; if the model misses something in it, what it makes of the next one.
+    """What `draw` makes of the turn's seed; if the model misses something in it, what it makes of the next.
+
+    `anew`: another take is wanted, so that neither may be a seed that these words were drawn with before.
 
     Of two pictures that both lack something, the first is kept, with what it lacks. Once there is a picture,
     it is lost to no error but Cancelled: neither to one of the check nor to one of the second try.
     """
+    seed = context.unused_seed(wanted) if anew else context.seed
     picture = draw(seed)
-    found = _check(picture, wanted, context)
+    found = look_at(picture.image, wanted, context)
     if found is None or found.verdict in ("shown", "unseen"):
         return picture, found
     try:
-        again = draw(next_seed(seed))
+        after = next_seed(seed)
+        again = draw(context.unused_seed(wanted, after) if anew else after)
     except Cancelled:
         raise
     except FluxRuntimeError:
         return picture, found
-    second = _check(again, wanted, context)
+    second = look_at(again.image, wanted, context)
     return (again, second) if second and second.verdict == "shown" else (picture, found)
+
+
+def look_at(picture: Image.Image, wanted: str, context: ToolContext) -> Checked | None:
+    """What the model sees of a request in a picture; None where it has no check, or the person wants none."""
+    if not context.options.check:
+        return None
+    try:
+        return check_picture(
+            context.runtime,
+            picture,
+            wanted,
+            context.language,
+            envelope=context.envelope,
+            cancel=context.cancel,
+        )
+    except Cancelled:
+        raise
+    except FluxRuntimeError:
+        return Checked("unseen")
+
+
+def made_before(wanted: str, context: ToolContext) -> ToolOutcome | None:
+    """The picture that a run before this one stored, looked at again: what was seen in it was not kept."""
+    made = context.already_made()
+    if made is None:
+        return None
+    picture = context.store.images.pixels(context.session.owner, made.id)
+    return ToolOutcome(images=(made,), checked=look_at(picture, wanted, context))
 
 
 def not_seen(done: Done, language: Language) -> str:
@@ -54,21 +88,3 @@ def not_seen(done: Done, language: Language) -> str:
             )
             return text.say(language)
     return ""
-
-
-def _check(picture: ImageResult, wanted: str, context: ToolContext) -> Checked | None:
-    if not context.options.check:
-        return None
-    try:
-        return check_picture(
-            context.runtime,
-            picture.image,
-            wanted,
-            context.language,
-            envelope=context.envelope,
-            cancel=context.cancel,
-        )
-    except Cancelled:
-        raise
-    except FluxRuntimeError:
-        return Checked("unseen")

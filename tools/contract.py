@@ -124,9 +124,9 @@ class ToolContext:
         """The image of this step if a run before this one stored it: then the model need not run again."""
         return self.store.images.find(self.session.owner, self.turn, self.step, 0)
 
-    def unused_seed(self, words: str) -> int:
-        """The first seed from `seed` on that these words were not drawn with: the image would be the same."""
-        used, seed = self.store.images.seeds(self.session, words), self.seed
+    def unused_seed(self, words: str, start: int | None = None) -> int:
+        """The first seed from `start` (else `seed`) on that these words were not drawn with before."""
+        used, seed = self.store.images.seeds(self.session, words), self.seed if start is None else start
         while seed in used:
             seed = next_seed(seed)
         return seed

@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from flux_runtime.interface import Box, Capabilities, EditRequest, ImageResult, Region
 from sessions.records import NewImage, Role
-from tools.checked import drawn_and_checked, not_seen
+from tools.checked import drawn_and_checked, made_before, not_seen
 from tools.contract import IMAGE_NAME, Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
 from tools.generate_image import GenerateImage
 from tools.wording import Language, Wording, language_of
@@ -45,9 +45,9 @@ class EditImage(ToolArguments):
 
 def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
     """Change the first source, looking at the others; the result has its size."""
-    made = context.already_made()
+    made = made_before(arguments.instruction, context)
     if made:
-        return ToolOutcome(images=(made,))
+        return made
     owner, sources, region = context.session.owner, context.sources, arguments.region
     words = arguments.instruction
     pictures = tuple(context.store.images.pixels(owner, source.id) for source in sources)
@@ -65,8 +65,7 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
             request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
         )
 
-    seed = context.unused_seed(words) if arguments.another_take else context.seed
-    result, checked = drawn_and_checked(draw, words, seed, context)
+    result, checked = drawn_and_checked(draw, words, context, anew=arguments.another_take)
     roles: tuple[Role, ...] = ("base", *("reference" for _ in sources[1:]))
     shown_before = sources[0].caption
     new = NewImage(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from flux_runtime.interface import Capabilities, GenerateRequest, ImageResult
 from sessions.records import NewImage
-from tools.checked import drawn_and_checked, not_seen
+from tools.checked import drawn_and_checked, made_before, not_seen
 from tools.contract import Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
 from tools.wording import Language, Wording
 
@@ -32,9 +32,9 @@ class GenerateImage(ToolArguments):
 
 def run(arguments: GenerateImage, context: ToolContext) -> ToolOutcome:
     """Draw the prompt; with a source, as a variation of it."""
-    made = context.already_made()
+    made = made_before(arguments.prompt, context)
     if made:
-        return ToolOutcome(images=(made,))
+        return made
 
     def draw(seed: int) -> ImageResult:
         request = GenerateRequest(
@@ -50,8 +50,7 @@ def run(arguments: GenerateImage, context: ToolContext) -> ToolOutcome:
             request, envelope=context.envelope, on_event=context.on_event, cancel=context.cancel
         )
 
-    seed = context.unused_seed(arguments.prompt) if context.sources else context.seed
-    result, checked = drawn_and_checked(draw, arguments.prompt, seed, context)
+    result, checked = drawn_and_checked(draw, arguments.prompt, context, anew=bool(context.sources))
     new = NewImage(
         op="variation" if context.sources else "generate",
         parents=tuple((source.id, "base") for source in context.sources),

@@ -136,7 +136,8 @@ def _drawn_from(seed: int | None, tokens: int, device: torch.device) -> Iterator
         yield
         return
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed((seed << 16) + tokens)
+        # Torch's generator on a CPU takes the low 32 bits; the golden ratio's spread neighbours far apart.
+        torch.manual_seed((seed + tokens * 0x9E3779B1) & 0xFFFFFFFF)
         yield
 
 
