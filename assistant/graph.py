@@ -6,7 +6,7 @@ A node may run again after a crash, so whatever it stores it stores under an id 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -23,7 +23,7 @@ from assistant.reply import compose
 from assistant.screen import check_message, check_settings, ingest_all
 from assistant.step_run import run_step
 from assistant.turn import Reply
-from assistant.turn_state import TurnRun, TurnState, resumable
+from assistant.turn_state import Outcome, TurnRun, TurnState, resumable
 from flux_runtime.errors import Cancelled, FluxRuntimeError
 from flux_runtime.interface import MAX_SEED, Envelope
 from sessions.records import NewImage, TurnStatus
@@ -133,7 +133,13 @@ def _after_screen(state: TurnState) -> Literal["route", "reply"]:
     return "reply" if "failure" in state else "route"
 
 
+def _declined(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the last step looked at its picture and left it alone; what was to follow builds on it."""
+    return bool(outcomes) and bool(outcomes[-1].get("checked")) and not outcomes[-1]["images"]
+
+
 def _next_step(state: TurnState) -> Literal["tool", "reply"]:
-    if "failure" in state or len(state.get("outcomes", ())) == len(state.get("plan", {})["steps"]):
+    outcomes = state.get("outcomes", ())
+    if "failure" in state or len(outcomes) == len(state.get("plan", {})["steps"]) or _declined(outcomes):
         return "reply"
     return "tool"

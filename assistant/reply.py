@@ -28,6 +28,8 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
         run.tools.of_step(step.tool).sentence(each, run.language)
         for step, each in zip(steps, done, strict=False)
     ]
+    if len(done) < len(steps) and not failure:
+        sentences.append(say(run.language, "rest_not_done"))
     if plan and not steps:
         sentences.append(plan.clarify or plan.chat or "")
     if plan and plan.left_out and not failure:

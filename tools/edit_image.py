@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Self
 
+from PIL import Image
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from flux_runtime.interface import Box, Capabilities, EditRequest, ImageResult, Region
+from flux_runtime.picture_check import Checked
 from sessions.records import NewImage, Role
-from tools.checked import drawn_and_checked, made_before, not_seen
+from tools.checked import drawn_and_checked, look_at, made_before, not_seen
 from tools.contract import IMAGE_NAME, Asked, Command, Done, Tool, ToolArguments, ToolContext, ToolOutcome
 from tools.generate_image import GenerateImage
 from tools.wording import Language, Wording, language_of
@@ -52,6 +54,9 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
     words = arguments.instruction
     pictures = tuple(context.store.images.pixels(owner, source.id) for source in sources)
 
+    if not context.commanded and sources[0].op == "upload" and _is_foreign(pictures[0], words, context):
+        return ToolOutcome(checked=Checked("unsure"))
+
     def draw(seed: int) -> ImageResult:
         request = EditRequest(
             instruction=words,
@@ -78,7 +83,21 @@ def run(arguments: EditImage, context: ToolContext) -> ToolOutcome:
     return context.keep(result, new, checked)
 
 
+def _is_foreign(picture: Image.Image, words: str, context: ToolContext) -> bool:
+    """Whether the model cannot tell what a stranger's picture shows: it would repaint it as another."""
+    checked = look_at(picture, words, context)
+    return checked is not None and checked.verdict == "unsure"
+
+
 def _sentence(done: Done[EditImage], language: Language) -> str:
+    if not done.made:
+        foreign = Wording(
+            "I cannot tell what #{source} shows, so a change would paint something else over it. I left it "
+            "as it is. To change it all the same: /edit #{source} {text}",
+            "我看不懂 #{source} 画的是什么，一改就会变成别的东西，所以没有动。"
+            "一定要改的话：/改 #{source} {text}",
+        )
+        return foreign.say(language, source=done.sources[0], text=done.arguments.instruction)
     edited = Wording("Edited #{source} → #{n}{text}.", "已把 #{source} 改成 #{n}{text}。")
     text = _as_understood(done.arguments.instruction, language)
     said = edited.say(language, source=done.sources[0], n=done.made[0], text=text)

@@ -100,7 +100,7 @@ def resolve(
 
 
 def _of_attached(name: str, attached: tuple[int, ...]) -> tuple[int, ...]:
-    """Of several images that came with a message, those that it names by number or place; else all of them."""
+    """Of several images that came with a message, those that it names by number or place; else all."""
     if len(attached) > 1:
         named = tuple(n for n in numbers_in(name) if n in attached)
         place, _ = _split_ordinal(name)
