@@ -11,6 +11,7 @@ docs/pocket-log.md.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import random
 import sys
@@ -142,7 +143,10 @@ def train(
                     average[name].lerp_(parameter, 1 - decay)
         if step % 25 == 0:
             shown = {name: round(loss.item(), 5) for name, loss in losses.items()}
-            print(step, f"{spent / 60:.1f} min", shown, flush=True)
+            line = json.dumps({"step": step, "minutes": round(spent / 60, 2), **shown})
+            with (run / "log.jsonl").open("a") as log:
+                log.write(line + "\n")
+            print(line, flush=True)
         if time.monotonic() - kept > 120:
             _save(run, model, average, muon, adamw, spent, step)
             kept = time.monotonic()
