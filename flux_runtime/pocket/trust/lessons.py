@@ -114,6 +114,22 @@ def told_drawing(rng: random.Random, language: Language) -> PlanExample:
     return _planned(rng, language, text, call)
 
 
+def plainly(rng: random.Random, language: Language) -> PlanExample:
+    """One or two things in few words, as most first prompts are."""
+    scene = training_scene(rng)
+    keys = rng.sample(["character", "action", "setting", "weather"], rng.choice((1, 1, 2, 2, 3)))
+    if rng.random() < 0.6:
+        keys.append("character")
+    stated: dict[str, str | Thing] = {key: getattr(scene, key) for key in ATTRIBUTES if key in keys}
+    if "character" in stated and rng.random() < 0.2:
+        stated["outfit"] = rng.choice(("space suit", "none"))
+    stated = {key: stated[key] for key in ATTRIBUTES if key in stated}
+    text = caption(rng, stated, language)
+    if rng.random() < 0.5:
+        text = rng.choice(PLANNING[language]["draw"]).format(what=text)
+    return _planned(rng, language, text, tool_call("generate_image", prompt=canonical_prompt(stated)))
+
+
 def told_edit(rng: random.Random, language: Language) -> PlanExample:
     """An edit in any of all ways, of the current picture or of one that is named."""
     scene = training_scene(rng)
@@ -181,14 +197,18 @@ def denied_drawing(rng: random.Random, language: Language) -> PlanExample:
     """Something in a wish to draw is named only to say that it shall not be there."""
     stated = partial(rng, training_scene(rng))
     key, denied = _something_else(rng, stated, language)
+    said = dict(stated)  # what only the denial says is not said before
     if key == "outfit":
         stated["outfit"] = "none"
-    said = {k: v for k, v in stated.items() if k != "outfit" or v != "none"}
     if not said:
         said = {"character": rng.choice(CHARACTERS)}
         stated = {**said, **stated}
-    text = rng.choice(TRUST[language]["denied_draw"])
-    text = text.format(what=caption(rng, said, language), **{"not": denied})
+    what = caption(rng, said, language)
+    if key == "object" and rng.random() < 0.4:
+        what, stated = told(rng, language)
+        there = {thing.kind for thing in stated.values() if isinstance(thing, Thing)}
+        denied = _object_words(rng, [kind for kind in KINDS if kind not in there], language)
+    text = rng.choice(TRUST[language]["denied_draw"]).format(what=what, **{"not": denied})
     if rng.random() < 0.4:
         text = rng.choice(PLANNING[language]["draw"]).format(what=text)
     return _planned(rng, language, text, tool_call("generate_image", prompt=canonical_prompt(stated)))
@@ -198,20 +218,24 @@ def _something_else(rng: random.Random, stated: dict[str, Any], language: Langua
     """An attribute's name, or "object", and words for a value of it that is not stated."""
     keys = ["object", "object", "weather", "setting"]
     if "character" in stated:
-        keys += ["character", "character"] + (["outfit"] if "outfit" not in stated else [])
+        keys += ["character", "character"] + (["outfit"] * 3 if "outfit" not in stated else [])
     key = rng.choice(keys)
     if key == "outfit":
         return key, name(rng, "space suit", language)
     if key == "object":
         there = {thing.kind for thing in stated.values() if isinstance(thing, Thing)}
-        kind = rng.choice([kind for kind in KINDS if kind not in there])
-        color = rng.choice(COLORS) if rng.random() < 0.3 else None
-        if language == "zh":
-            return key, (plain(color, "zh") + "的" if color else "") + name(rng, kind, "zh")
-        noun = f"{color} {kind}" if color else name(rng, kind, "en")
-        return key, rng.choice((noun, article(noun), f"{noun}s", f"any {noun}", f"any {noun}s"))
+        return key, _object_words(rng, [kind for kind in KINDS if kind not in there], language)
     value = rng.choice([value for value in ATTRIBUTES[key] if value != stated.get(key)])
     return key, _value_words(rng, key, value, language)
+
+
+def _object_words(rng: random.Random, kinds: list[str], language: Language) -> str:
+    """A noun for an object of one of the kinds, at times with a colour."""
+    kind, color = rng.choice(kinds), rng.choice(COLORS) if rng.random() < 0.3 else None
+    if language == "zh":
+        return (plain(color, "zh") + "的" if color else "") + name(rng, kind, "zh")
+    noun = f"{color} {kind}" if color else name(rng, kind, "en")
+    return rng.choice((noun, article(noun), f"{noun}s", f"any {noun}", f"any {noun}s"))
 
 
 def _value_words(rng: random.Random, key: str, value: str, language: Language) -> str:
@@ -230,6 +254,13 @@ def _value_words(rng: random.Random, key: str, value: str, language: Language) -
 
 def denied_edit(rng: random.Random, language: Language) -> PlanExample:
     """One value instead of another: the second is denied, the first is wanted."""
+    if rng.random() < 0.25:
+        color, other = rng.sample(COLORS, 2)
+        change = Change("recolor", color, rng.choice(KINDS))
+        text = rng.choice(TRUST[language]["denied_color"]).format(
+            a=_instruction(rng, change, language), old=plain(other, language), new=plain(color, language)
+        )
+        return _edited(rng, language, text, change)
     key = rng.choice(("weather", "weather", "setting", "action", "character"))
     new, old = rng.sample(ATTRIBUTES[key], 2)
     words = {
@@ -460,8 +491,8 @@ def rambling(rng: random.Random, language: Language) -> PlanExample:
 
 LESSONS: dict[Lesson, float] = {
     whole_scene_example: 5,
-    denied_drawing: 4,
-    denied_edit: 3,
+    denied_drawing: 7,
+    denied_edit: 6,
     cleared_up: 0.7,
     kept: 2,
     left_alone: 1,
@@ -480,6 +511,7 @@ LESSONS: dict[Lesson, float] = {
 
 TOLD: dict[Lesson, float] = {
     told_drawing: 9,
+    plainly: 3,
     told_edit: 6,
     told_question: 4,
     told_undo: 0.7,
@@ -539,7 +571,24 @@ def _led(rng: random.Random, text: str, language: Language) -> str:
     return rng.choice(PLANNING[language]["lead"]) + text if rng.random() < 0.12 else text
 
 
+_ASKING = (
+    "can ",
+    "could ",
+    "would ",
+    "may ",
+    "is it possible",
+    "how about",
+    "what about",
+    "what if",
+    "why not",
+)
+_ASKING_ZH = ("能不能", "可以", "可不可以", "能否", "可否", "要不", "能", "怎么样", "行吗", "好吗", "不")
+
+
 def _ended(rng: random.Random, text: str, language: Language) -> str:
     if text.endswith(("?", "？", ".", "。", "!", "！")):
         return text
+    asking = text.startswith(_ASKING_ZH) if language == "zh" else text.startswith(_ASKING)
+    if asking and rng.random() < 0.6:
+        return text + ("？" if language == "zh" else "?")
     return text + rng.choice(("", "", "", ".", "!") if language == "en" else ("", "", "", "。", "！"))

@@ -33,7 +33,7 @@ STATES = {
 """What each slot states of a scene."""
 
 _OF_SLOT = {slot: key for key, slots in STATES.items() for slot in slots}
-_UNDRESSED = 0.12  # how often words about the outfit say that there is none
+_UNDRESSED = 0.35  # how often words about the outfit say that there is none
 
 
 @cache
