@@ -7,6 +7,7 @@ message of a held-out set is ever given out.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -62,8 +63,22 @@ def _fair(rng: random.Random, lessons: Mapping[Lesson, float]) -> PlanExample:
     while True:
         language = rng.choice(LANGUAGES)
         example = rng.choices(list(lessons), weights=list(lessons.values()))[0](rng, language)
-        if not is_held_out(example.message):
-            return PlanExample(example.system, loosen(rng, example.message), example.target)
+        message = _hasty(rng, example.message, language) if example.system != WHOLE_SCENE else example.message
+        if not is_held_out(message):
+            return PlanExample(example.system, loosen(rng, message), example.target)
+
+
+def _hasty(rng: random.Random, message: str, language: Language) -> str:
+    """At times without punctuation or articles, as people type on a phone."""
+    if rng.random() < 0.2:
+        message = re.sub(
+            r"[,.;:，。；：、]\s*", " " if language == "en" else rng.choice(("", " ")), message
+        ).strip()
+    if language == "en" and rng.random() < 0.12:
+        message = re.sub(r"\b(a|an|the) ", "", message)
+    if language == "zh" and rng.random() < 0.12:
+        message = re.sub("一(?=[只个条朵颗张幅])", "", message, count=1)
+    return message or "?"
 
 
 def whole_scene_example(rng: random.Random, language: Language) -> PlanExample:
@@ -511,9 +526,9 @@ LESSONS: dict[Lesson, float] = {
 
 TOLD: dict[Lesson, float] = {
     told_drawing: 9,
-    plainly: 3,
+    plainly: 4,
     told_edit: 6,
-    told_question: 4,
+    told_question: 5,
     told_undo: 0.7,
     talk: 1.6,
     says_too_little: 0.7,
