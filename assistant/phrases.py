@@ -77,6 +77,10 @@ _PHRASES = {
         "I do not know {words}, so that is left out.",
         "我不认识{words}，所以没有画进去。",
     ),
+    "not_recognised": (
+        "I do not know {words}, so I would not recognise it.",
+        "我不认识{words}，图里有也认不出来。",
+    ),
     "rest_not_done": ("What was to follow is not done either.", "后面的步骤也没有做。"),
     "on_white": (
         "What could be seen through in {images} was laid on white.",

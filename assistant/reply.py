@@ -33,7 +33,9 @@ def compose(state: TurnState, run: TurnRun) -> Reply:
     if plan and not steps:
         sentences.append(plan.clarify or plan.chat or "")
     if plan and plan.left_out and not failure:
-        sentences.append(say(run.language, "left_out", words=quoted(run.language, plan.left_out)))
+        drawn = any(run.tools.of_step(step.tool).effect == "image" for step in steps)
+        phrase = "left_out" if drawn else "not_recognised"
+        sentences.append(say(run.language, phrase, words=quoted(run.language, plan.left_out)))
     if on_white := state.get("on_white"):
         sentences.append(say(run.language, "on_white", images=numbers(run.language, on_white)))
     if failure:

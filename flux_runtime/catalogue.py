@@ -116,6 +116,7 @@ def capabilities_of(folder: Path, entry: CatalogueEntry) -> Capabilities:
         upsampler="generate" in entry.tasks and entry.upsampler_template is not None,
         check=entry.check if "answer" in entry.tasks else None,
         sure_from=entry.sure_from,
+        planner_gaps=entry.planner_gaps,
         planner_images=entry.planner_images,
         max_references=entry.max_references if edits else 0,
         mask=edits and "mask" in entry.regions,

@@ -76,6 +76,8 @@ class CatalogueEntry(BaseModel, frozen=True, extra="forbid"):
     which may be empty, and whether it is `current`) and `attached` (numbers)."""
     planner_images: int = Field(default=8, ge=0)
     """How many of the latest images the planner is shown besides those that a message names."""
+    planner_gaps: bool = True
+    """Whether these may have gaps between their numbers; a small planner has only learned rows without."""
     planner_history: int = Field(default=6, ge=0)
     """How many earlier messages with their replies the planner is shown."""
     sure_from: float = Field(default=0.0, ge=0, le=1)

@@ -334,6 +334,8 @@ class Capabilities(_Frozen):
     sure_from: float = 0.0
     """The probability from which on a plan is done without asking; 0 does every plan."""
     planner_images: int
+    planner_gaps: bool = True
+    """Whether numbers may be missing between the images that its planner is shown."""
     max_references: int
     mask: bool
     boxes: bool

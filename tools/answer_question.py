@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from pydantic import Field
 
 from flux_runtime.interface import AnswerRequest, Capabilities
@@ -22,6 +24,9 @@ class AnswerQuestion(ToolArguments):
     @property
     def image_names(self) -> tuple[str, ...]:
         return (self.image,)
+
+    def in_own_words(self, text: str) -> Self:
+        return self.model_copy(update={"question": text})
 
 
 def run(arguments: AnswerQuestion, context: ToolContext) -> ToolOutcome:

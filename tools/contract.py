@@ -60,6 +60,10 @@ class ToolArguments(BaseModel):
         """The only part of the first image that may change; None is all of it."""
         return None
 
+    def in_own_words(self, text: str) -> Self:
+        """The same asked in the person's own words, for a tool that may be asked in any."""
+        return self
+
     def within(self, box: Box) -> Self:
         """The same inside `box` only; a tool that has no use for a part of an image is left as it is."""
         return self

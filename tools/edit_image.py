@@ -99,7 +99,7 @@ def _sentence(done: Done[EditImage], language: Language) -> str:
         )
         return foreign.say(language, source=done.sources[0], text=done.arguments.instruction)
     edited = Wording("Edited #{source} → #{n}{text}.", "已把 #{source} 改成 #{n}{text}。")
-    text = _as_understood(done.arguments.instruction, language)
+    text = _as_understood(done, language)
     said = edited.say(language, source=done.sources[0], n=done.made[0], text=text)
     if done.kept != 0:
         return said + not_seen(done, language)
@@ -110,10 +110,13 @@ def _sentence(done: Done[EditImage], language: Language) -> str:
     return said + redrawn.say(language, source=done.sources[0]) + not_seen(done, language)
 
 
-def _as_understood(instruction: str, language: Language) -> str:
-    """The instruction, unless the planner put it in a language that the person did not write in."""
-    text = instruction.strip().rstrip(".。")
-    return f"{'：' if language == 'zh' else ': '}{text}" if text and language_of(text) == language else ""
+def _as_understood(done: Done[EditImage], language: Language) -> str:
+    """The instruction; in Chinese only where it is not simply what the person typed."""
+    text = done.arguments.instruction.strip().rstrip(".。")
+    if language == "en" or language_of(text) == language:
+        return f"{'：' if language == 'zh' else ': '}{text}" if text else ""
+    typed = text.casefold() in done.typed.casefold()
+    return "" if typed else Wording(": {text}", "，指令是：{text}").say(language, text=text)
 
 
 def _lacks(able: Capabilities) -> Wording | None:

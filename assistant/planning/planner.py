@@ -99,7 +99,7 @@ def make_plan(
     if not message.text:
         return ask_back(say(language, "what_to_do"))
     offered = tools.offered(able)
-    shown = shown_images(message.text, album, able.planner_images)
+    shown = shown_images(message.text, album, able.planner_images, gaps=able.planner_gaps)
     request = PlanRequest(
         message=message.text,
         images=shown,
@@ -111,9 +111,9 @@ def make_plan(
     )
     result = runtime.plan(request, envelope=envelope, cancel=cancel)
     vocabulary = able.vocabulary if isinstance(able.vocabulary, Vocabulary) else None
-    plan = _checked(result, message, album, vocabulary, offered)
-    unsure = result.probability is not None and result.probability < able.sure_from
-    return _only_offered(plan, tools, language) if unsure else plan
+    sure = result.probability is None or result.probability >= able.sure_from
+    plan = _checked(result, message, album, vocabulary, offered, sure=sure)
+    return plan if sure else _only_offered(plan, tools, language)
 
 
 def _only_offered(plan: Plan, tools: Toolbox, language: Language) -> Plan:
@@ -153,8 +153,10 @@ def _checked(
     album: Album,
     vocabulary: Vocabulary | None,
     offered: Sequence[Tool[Any]],
+    *,
+    sure: bool,
 ) -> Plan:
-    """The plan in what the model said."""
+    """The plan in what the model said, which it is sure of or not."""
     unknown = vocabulary.unknown(message.text) if vocabulary else ()
     unclear = ask_back(_what_is_unknown(unknown, vocabulary, message.language))
     if not result.calls:
@@ -171,7 +173,7 @@ def _checked(
     # an undo be; of a new picture it may be the very thing that was asked for, unless somebody else is in it.
     anew = first.effect == "image" and not given.image_names
     draws_somebody = anew and vocabulary and vocabulary.mentions(message.text, _WHO)
-    if unknown and first.effect != "words" and not draws_somebody:
+    if unknown and not draws_somebody and not (first.effect == "words" and sure):
         return unclear
     written = _written_numbers(message, album)
     steps: list[Step] = []
@@ -184,13 +186,15 @@ def _checked(
         if isinstance(sources, Question):
             return ask_back(sources)
         given = arguments.within(message.region) if message.region else arguments
+        if unknown and len(read) == 1:
+            given = given.in_own_words(message.text)  # a word that the planner does not know, it misspells
         steps.append(Step(tool=tool.step, sources=sources, arguments=given))
         effects.append(tool.effect)
     named = {source for step in steps for source in step.sources}
     if not named.issuperset(written):
         # An undo to a certain picture, or one change to two: what is planned is less than what was asked.
         return unclear
-    return plan_of(tuple(steps), left_out=unknown if "image" in effects else ())
+    return plan_of(tuple(steps), left_out=unknown)
 
 
 def _read_calls(

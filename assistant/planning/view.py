@@ -44,9 +44,17 @@ def view(
     return message_of(turn, text, language, store.last_turns(session, HISTORY_TURNS, before=before)), album
 
 
-def shown_images(text: str, album: Album, latest: int) -> tuple[int, ...]:
-    """The numbers a planner is shown: the `latest` ones, those that the words mention, attached, current."""
+def shown_images(text: str, album: Album, latest: int, *, gaps: bool = True) -> tuple[int, ...]:
+    """The numbers a planner is shown: the `latest` ones, those that the words mention, attached, current.
+
+    Without `gaps` it is shown as many in a row: the latest, or those from the first that the words mention.
+    """
     numbers = album.numbers
+    if not gaps:
+        begin = max(0, len(numbers) - latest)
+        named_at = [numbers.index(n) for n in mentioned(text, album)]
+        begin = min([begin, *named_at])
+        return numbers[begin : begin + latest]
     named = {*mentioned(text, album), *album.attached, album.head}
     shown = named | set(numbers[max(0, len(numbers) - latest) :])
     return tuple(n for n in numbers if n in shown)

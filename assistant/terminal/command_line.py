@@ -229,6 +229,9 @@ def evaluate(
     turns: Annotated[
         Path | None, typer.Option(help="Write what each turn of trust came to to this file, a JSON a line.")
     ] = None,
+    sheets: Annotated[
+        Path | None, typer.Option(help="A folder for contact sheets of the first pictures of each kind.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure how good pictures, answers, edits, plans and whole turns are."""
@@ -244,7 +247,9 @@ def evaluate(
         settings = read_settings()
         file = files.enter_context(turns.open("w", encoding="utf-8")) if turns else None
         measured = [part for part in parts if part != TRUST]
-        figures = measure(settings.model, quick=quick, parts=measured, on_progress=printing.stage)
+        figures = measure(
+            settings.model, quick=quick, parts=measured, sheets=sheets, on_progress=printing.stage
+        )
         if TRUST in parts:
             size = Sizes.of(quick=quick).trust
             judged = measure_trust(

@@ -47,7 +47,7 @@ def _tool(name: str, *arguments: str) -> ToolSchema:
     return ToolSchema(name=name, description="", parameters={"type": "object", "properties": properties})
 
 
-_TOOLS = (
+TOOLS = (
     _tool("generate_image", "prompt"),
     _tool("answer_question", "image", "question"),
     _tool("edit_image", "image", "instruction"),
@@ -252,7 +252,7 @@ class _Measurement:
         hits = []
         for row in self._each(f"plans {language}", labelled_messages(language)):
             images = tuple(range(1, row["images"] + 1))
-            result = self.runtime.plan(PlanRequest(message=row["say"], images=images, tools=_TOOLS))
+            result = self.runtime.plan(PlanRequest(message=row["say"], images=images, tools=TOOLS))
             hits.append(plan_is_right(row, result, language))
         return _mean(hits)
 
@@ -276,7 +276,7 @@ class _Measurement:
 
     def _prompt_planned(self, message: str) -> str | None:
         """What the planner would have drawn, or None if it plans anything but one drawing."""
-        calls = self.runtime.plan(PlanRequest(message=message, images=(), tools=_TOOLS)).calls
+        calls = self.runtime.plan(PlanRequest(message=message, images=(), tools=TOOLS)).calls
         prompts = [call.arguments.get("prompt") for call in calls if call.name == "generate_image"]
         (prompt,) = prompts if len(calls) == len(prompts) == 1 else (None,)
         return prompt if isinstance(prompt, str) and prompt else None

@@ -22,7 +22,7 @@ from flux_runtime.pocket.trust.phrases import TRUST
 from flux_runtime.pocket.trust.pictures import MISSING, NOTHING
 from flux_runtime.pocket.vocabulary import LANGUAGES
 
-SURE_FROM = 0.0
+SURE_FROM = 0.6
 """Of a plan's probability; from there on it is done without asking. Chosen on `held_out/dev.yaml`."""
 
 
@@ -39,6 +39,7 @@ ENTRY: dict[str, Any] = {
         "nothing": [_answer(NOTHING[language]) for language in LANGUAGES],
         "unsure": [_answer(TRUST[language]["cannot_tell"]) for language in LANGUAGES],
     },
+    "planner_gaps": False,
     "sure_from": SURE_FROM,
 }
 """What the course adds to the model's entry."""

@@ -223,7 +223,8 @@ def test_a_question_may_hold_any_word(scripted: ScriptedRuntime) -> None:
     scripted.know_only_declared_words()
     scripted.will_answer("last", "is it a Ferrari?")
     made = plan(scripted, "is it a Ferrari?")
-    assert (made.tool, made.left_out) == ("ask", ())
+    assert (made.tool, made.left_out) == ("ask", ("is", "ferrari"))
+    assert made.steps[0].text == "is it a Ferrari?", "in the person's own words"
 
 
 @pytest.mark.parametrize(
