@@ -19,6 +19,7 @@ from flux_runtime.pocket.changes import EDIT_TYPES
 from flux_runtime.pocket.evaluation import PARTS, SHEET, evaluate
 from flux_runtime.pocket.overlap import SHINGLE
 from flux_runtime.pocket.questions import OBJECT_QUESTIONS, SCENE_QUESTIONS
+from flux_runtime.pocket.vocabulary import LANGUAGES
 from flux_runtime.pocket.world import (
     ACTIONS,
     ATTRIBUTES,
@@ -31,21 +32,26 @@ from flux_runtime.pocket.world import (
     WEATHERS,
 )
 
-# What the first edition aims at: a path into evaluation.json -> at least.
+# What the second edition aims at: a path into evaluation.json -> at least.
 GOALS: dict[str, float] = {
     **{f"generation.seen.{key}": 0.95 for key in ATTRIBUTES},
     "generation.seen.objects": 0.75,
     **{f"answers.seen.{about}": 0.97 for about in SCENE_QUESTIONS},
     **{f"answers.seen.{about}": 0.90 for about in OBJECT_QUESTIONS},
-    "edits.change": 0.85,
-    **{f"edits.types.{type_}": 0.70 for type_ in EDIT_TYPES},
-    "edits.kept": 0.95,
+    "edits.change": 0.95,
+    **{f"edits.types.{type_}": 0.80 if type_ == "replace" else 0.70 for type_ in EDIT_TYPES},
+    "edits.kept": 0.985,
     "edits.outside_psnr": 29.0,
     "chains.3": 0.85,
     "plans.en": 0.95,
     "plans.zh": 0.95,
-    "vae_psnr": 28.0,
+    **{f"everyday.{language}.asked_for": 0.97 for language in LANGUAGES},
+    **{f"everyday.{language}.clear": 0.95 for language in LANGUAGES},
+    "trust.right": 0.90,
+    "vae_psnr": 30.0,
 }
+AT_MOST: dict[str, float] = {"trust.false_claims": 0.03}
+"""Goals that a figure must not be above."""
 
 
 def value_at(report: dict[str, Any], path: str) -> float:
@@ -59,10 +65,27 @@ def value_at(report: dict[str, Any], path: str) -> float:
 def goals_table(report: dict[str, Any]) -> str:
     """Every goal, what was reached, and whether that is enough."""
     rows = ["| measured | goal | reached | |", "|---|---|---|---|"]
-    for path, goal in GOALS.items():
+    for path, goal in {**GOALS, **AT_MOST}.items():
         reached = value_at(report, path)
-        enough = "yes" if reached >= goal else "**no**"
-        rows.append(f"| {path.replace('.', ' · ')} | {goal:g} | {reached:g} | {enough} |")
+        enough = "yes" if (reached <= goal if path in AT_MOST else reached >= goal) else "**no**"
+        bound = f"at most {goal:g}" if path in AT_MOST else f"{goal:g}"
+        rows.append(f"| {path.replace('.', ' · ')} | {bound} | {reached:g} | {enough} |")
+    return "\n".join(rows)
+
+
+def trust_table(report: dict[str, Any]) -> str:
+    """Turns on which trust is lost, by kind, and what the check of pictures does for claims."""
+    trust = report["trust"]
+    rows = ["| turns on which trust is lost | right |", "|---|---|"]
+    rows += [f"| {kind} | {right:.3f} |" for kind, right in trust["kinds"].items()]
+    rows += [f"| {name} | {trust[name]:.3f} |" for name in ("en", "zh")]
+    rows += [
+        "",
+        f"Replies that claim what is not so: {trust['false_claims']:.3f} of all turns, "
+        f"{trust['false_claims_unchecked']:.3f} where pictures are not looked at before they are claimed; "
+        f"{trust['needless_doubts']:.3f} doubt a picture that is right. Looking costs "
+        f"{trust['check_seconds']:.2f} s a picture, second tries included.",
+    ]
     return "\n".join(rows)
 
 
@@ -82,7 +105,7 @@ def unseen_table(report: dict[str, Any]) -> str:
 
 
 def write_curves(runs: Path, target: Path) -> None:
-    """Losses over minutes of every stage, one small plot each (needs matplotlib, from the dev extra)."""
+    """Losses over minutes of the stages in `runs`, one small plot each (needs matplotlib)."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -92,7 +115,9 @@ def write_curves(runs: Path, target: Path) -> None:
         path.parent.name: [json.loads(line) for line in path.read_text().splitlines()]
         for path in sorted(runs.glob("*/log.jsonl"))
     }
-    figure, axes = pyplot.subplots(2, 3, figsize=(12, 6), constrained_layout=True)
+    across = min(3, len(logs))
+    size = (4 * across, 3 * -(-len(logs) // across))
+    figure, axes = pyplot.subplots(size[1] // 3, across, figsize=size, constrained_layout=True, squeeze=False)
     for axis in axes.flat[len(logs) :]:
         axis.set_visible(False)
     for axis, (name, rows) in zip(axes.flat, logs.items(), strict=False):
@@ -120,28 +145,31 @@ at a time: {{edits}}. Of these, below their goal: {{weak}}. It is no art tool: i
 everything around it can be tried, tested and understood on a laptop."""
 
 _TRAINED = """\
-Pictures: what `world.py` draws of random scenes, the held-out scenes and compositions left out. Words:
-what the grammar (`language.py`, `instructions.py`, `questions.py`, `planning.py`) makes of the templates
-in `wordings/`, in both languages: captions, wishes to change a picture, questions with their answers,
-and planning messages with the tool call or chat reply that each should lead to. Nothing else. Every
-message that the planner learned from came from that grammar, so it is best at messages like these and
-guesses at others."""
+Pictures: what `world.py` draws of random scenes, the held-out scenes and compositions left out; for what
+it cannot tell, noise, gradients, shapes and text. Words: what the grammar (`language.py`,
+`instructions.py`, `questions.py`, `planning.py`) and the lessons in `trust/` make of the templates and
+words in `wordings/` and `trust/`, in both languages: captions, wishes to change a picture, questions with
+their answers, planning messages with the tool calls or the reply that each should lead to, prompts that
+leave things open with whole scenes, and what of a request a picture lacks. Nothing else. Every message
+that the planner learned from came from there, so it is best at messages like these and guesses at
+others."""
 
 _PLANNING = f"""\
 Planning: {{en}} messages in English and {{zh}} in Chinese, written by hand, of which the grammar can
 make none, also without their polite words, and which share no {SHINGLE["en"]} words (Chinese:
 {SHINGLE["zh"]} characters) in a row with anything that it makes (a test holds both); a plan is right
-when tool, picture and content are, a chat reply when it says what it should. These are not the messages
-that judged earlier editions: most of those the grammar could make or shared that much with, and any chat
-reply counted, so the old figures were too high."""
+when tool, picture and content are, a chat reply when it says what it should. The lessons of the third
+course are turned away when they share that much with a held-out message, of whichever set."""
 
 _HISTORY = """\
 The shipped weights were not made in one go, and `make pocket` does not make the same ones. The second
 course of the language model was restarted several times, as its lessons and batches changed. The flow
 was trained in three parts, each with a schedule of its own: first on features of the first course, then
 on those of the second, at last mostly on edits of one object among two; the weights of its last step are
-shipped, where `make pocket` ships their moving average. How good a run of `make pocket` from nothing
-becomes has not been measured."""
+shipped, where `make pocket` ships their moving average. The third course (`trust/course.py`) came after
+it and is no part of `make pocket`: `python -m flux_runtime.pocket.trust.course FOLDER MINUTES` takes it
+from the shipped weights, on a CPU or a CUDA device, and `trust/pack.py` ships what it learned. How good
+a run of `make pocket` from nothing becomes has not been measured."""
 
 _CARD = """\
 ---
@@ -205,6 +233,16 @@ The first {sheet} held-out scenes, in order:
 
 ![drawn from captions](images/generated-seen.png)
 
+Everyday prompts, which leave most of a scene open, in order, English and then Chinese:
+
+![drawn from everyday prompts](images/everyday-en.png)
+
+![drawn from everyday prompts in Chinese](images/everyday-zh.png)
+
+What a stranger would type first, a row a prompt, a column a seed (`first_prompts.py`):
+
+![first prompts](images/first-prompts.png)
+
 The first {sheet} of unseen compositions:
 
 ![drawn from captions of unseen compositions](images/generated-unseen.png)
@@ -220,6 +258,10 @@ Edits, one column a type ({edits}); each cell from top to bottom: source, exact 
 {history}
 
 ![losses over minutes](images/curves.png)
+
+The third course of the language model:
+
+![losses over minutes](images/curves-trust.png)
 """
 
 
@@ -236,7 +278,7 @@ def write_card(weights: Path, docs: Path) -> None:
         "limits": _LIMITS.format(edits=", ".join(types), weak=", ".join(weak) or "none"),
         "planning": _PLANNING.format(en=n["plans en"], zh=n["plans zh"]),
         "again": "".join(f"; {part} again since then" for part in report.get("again", ())),
-        "numbers": f"{goals_table(report)}\n\n{unseen_table(report)}",
+        "numbers": f"{goals_table(report)}\n\n{unseen_table(report)}\n\n{trust_table(report)}",
     }
     settings = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.items())
     card = _CARD.format(**shared, minutes=report["seconds"] / 60, recipe=settings)
@@ -279,8 +321,11 @@ def main() -> None:
     (given.docs / "images").mkdir(exist_ok=True)
     for sheet in given.runs.glob("sheets/*.png"):
         shutil.copy(sheet, given.docs / "images")
-    if any(given.runs.glob("*/log.jsonl")):
-        write_curves(given.runs, given.docs / "images" / "curves.png")
+    stages = {path.parent.name for path in given.runs.glob("*/log.jsonl")}
+    if stages:
+        # The courses were run at different times; what is not here keeps its curves.
+        name = "curves-trust.png" if stages == {"trust"} else "curves.png"
+        write_curves(given.runs, given.docs / "images" / name)
 
 
 if __name__ == "__main__":

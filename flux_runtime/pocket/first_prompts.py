@@ -1,6 +1,6 @@
 """Twelve first prompts that a stranger would type, four seeds each, on one uncurated sheet.
 
-    python -m flux_runtime.pocket.first_prompts docs/images/first-prompts.png
+python -m flux_runtime.pocket.first_prompts docs/images/first-prompts.png
 """
 
 from __future__ import annotations
