@@ -9,6 +9,7 @@ import pytest
 
 from assistant.conversation import Conversation
 from assistant.turn import Reply, Turn
+from flux_runtime.interface import PlanResult
 
 if TYPE_CHECKING:
     from ..conftest import ScriptedRuntime
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 def take(conversation: Conversation, text: str = "", **turn: Any) -> Reply:
     return asyncio.run(conversation.take_turn(Turn(text=text, **turn)))
+
+
+def _with_probability(scripted: ScriptedRuntime, probability: float) -> None:
+    """Say of the plan that comes next how probable the model takes it to be."""
+    coming = scripted.plans[-1]
+    assert isinstance(coming, PlanResult)
+    scripted.plans[-1] = coming.model_copy(update={"probability": probability})
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,7 @@ def test_a_plan_that_the_model_is_not_sure_of_is_offered_and_not_done(
     take(conversation, "a cat", command="generate")
     scripted.capabilities = scripted.capabilities.model_copy(update={"sure_from": 0.5})
     scripted.will_call(call)
-    scripted.plans[-1] = scripted.plans[-1].model_copy(update={"probability": 0.4})
+    _with_probability(scripted, 0.4)
     reply = take(conversation, text)
     assert reply.tool == "clarify"
     assert asked in reply.text
@@ -62,5 +70,5 @@ def test_a_plan_that_the_model_is_sure_of_is_done(
 ) -> None:
     scripted.capabilities = scripted.capabilities.model_copy(update={"sure_from": 0.5})
     scripted.will_call(("generate_image", {"prompt": "a cat"}))
-    scripted.plans[-1] = scripted.plans[-1].model_copy(update={"probability": 0.6})
+    _with_probability(scripted, 0.6)
     assert take(conversation, "draw a cat").tool == "generate"

@@ -27,10 +27,11 @@ def _judging() -> tuple[frozenset[str], frozenset[tuple[str, ...]]]:
     """`letters` and shingles of every message that judges."""
     said: list[tuple[str, Language]] = []
     for language in LANGUAGES:
-        said += [(row["say"], language) for row in labelled_messages(language)]
+        rows = [*labelled_messages(language)]
         for file in sorted(_HELD_OUT.glob("*.yaml")):
-            sets = yaml.safe_load(file.read_text("utf-8"))
-            said += [(row["say"], language) for row in sets[language]]
+            rows += yaml.safe_load(file.read_text("utf-8"))[language]
+        for row in rows:
+            said.append((row["say"], language))
     shingles = {shingle for text, language in said for shingle in _shingles(text, language)}
     return frozenset(held_out_letters() | {letters(text) for text, _ in said}), frozenset(shingles)
 
