@@ -22,7 +22,7 @@ def pocket() -> Iterator[LocalRuntime]:
     runtime.close()
 
 
-# Of a picture cropped to a wide strip, pocket often says that it cannot tell: an honest answer, but a weak one.
+# Of a picture cropped to a wide strip, pocket often says that it cannot tell: honest, but weak.
 @pytest.mark.parametrize(
     ("size", "known"), [((256, 192), 22), ((192, 256), 22), ((400, 300), 22), ((512, 300), 12)]
 )
