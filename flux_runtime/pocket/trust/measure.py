@@ -1,6 +1,6 @@
-"""How far the third course is: plans, turns on which trust is lost, and whole scenes.
+"""How far the third course is: plans, whole scenes, and from which probability on a plan can be trusted.
 
-Planner and answerer only, without the assistant around them: what a person gets is measured by `evaluate`.
+The language model only, without the assistant around it: what a person gets is measured by `evaluate`.
 
     python -m flux_runtime.pocket.trust.measure runs/pocket/trust/last.pt
 """
@@ -9,31 +9,25 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from PIL import Image
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from flux_runtime.interface import PlanResult, ToolCall
-from flux_runtime.pocket.changes import Change
-from flux_runtime.pocket.instructions import canonical_instruction
-from flux_runtime.pocket.judge import image_batch
+from flux_runtime.interface import PlanRequest, PlanResult, ToolCall
+from flux_runtime.pocket.evaluation import TOOLS
 from flux_runtime.pocket.language import canonical_prompt
-from flux_runtime.pocket.language_model import see
-from flux_runtime.pocket.lessons import QuestionPacker
 from flux_runtime.pocket.plan_labels import labelled_messages, plan_is_right
 from flux_runtime.pocket.planning import state_line
 from flux_runtime.pocket.trust.course import shipped_language_model
 from flux_runtime.pocket.trust.lessons import WHOLE_SCENE
 from flux_runtime.pocket.vocabulary import LANGUAGES
-from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, Scene, Thing, draw
+from flux_runtime.pocket.world import ATTRIBUTES, COLORS, KINDS, SIDES, Thing
+from flux_runtime.runtime import LocalRuntime
 
 _HELD_OUT = Path(__file__).parent.parent / "held_out"
-_NAMES = {"generate_image": "generate", "edit_image": "edit", "answer_question": "ask"}
 
 
 class Reader:
@@ -41,7 +35,6 @@ class Reader:
 
     def __init__(self, model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
-        self._packer = QuestionPacker(tokenizer)
         self._end = tokenizer.get_vocab()["<|im_end|>"]
 
     @torch.inference_mode()
@@ -60,29 +53,6 @@ class Reader:
             pad_token_id=0,
         )
         return str(self.tokenizer.decode(out[0, ids.shape[1] :])).removesuffix("<|im_end|>").lower()
-
-    @torch.inference_mode()
-    def answers(self, picture: Image.Image, question: str, limit: int = 48) -> str:
-        """The model's answer about a picture."""
-        packed = self._packer.pack([[(question, "")]])
-        ids = packed.ids[:, :-1]  # without the answer's own end
-        embeds = self.model.model.language_model.embed_tokens(ids)
-        embeds[:, self._packer.image_at] = see(self.model, image_batch([picture]))
-        said: list[int] = []
-        positions = packed.positions[:, :, : ids.shape[1]]
-        while len(said) < limit:
-            hidden = self.model.model.language_model(
-                inputs_embeds=embeds, position_ids=positions
-            ).last_hidden_state
-            token = int(self.model.lm_head(hidden[:, -1]).argmax())
-            if token == self._end:
-                break
-            said.append(token)
-            embeds = torch.cat(
-                [embeds, self.model.model.language_model.embed_tokens(torch.tensor([[token]]))], 1
-            )
-            positions = torch.cat([positions, positions[:, :, -1:] + 1], 2)
-        return str(self.tokenizer.decode(said))
 
 
 def read_calls(raw: str) -> PlanResult:
@@ -151,82 +121,33 @@ def parse(prompt: str) -> dict[str, Any] | None:
     return None
 
 
-def trust(reader: Reader, *, show: bool = False) -> dict[str, float]:
-    """Share of turns that are planned as they should be, by kind."""
-    sets = yaml.safe_load((_HELD_OUT / "trust.yaml").read_text("utf-8"))
-    by_kind = defaultdict(list)
-    for language in LANGUAGES:
-        for row in sets[language]:
-            names = row.get("pictures", [])
-            result = read_calls(reader.says(state_line(len(names)), row["say"]))
-            right = turn_is_right(row, result, [sets["pictures"][name] for name in names], reader)
-            by_kind[row["kind"]].append(right)
-            if show and not right:
-                print("   ", row["kind"], row["say"], "=>", result.raw[:160].replace("\n", " "), flush=True)
-    everything = [hit for hits in by_kind.values() for hit in hits]
-    return {**{kind: _mean(hits) for kind, hits in by_kind.items()}, "all": _mean(everything)}
+def sureness(model: str = "pocket") -> list[dict[str, float]]:
+    """For thresholds of a plan's probability, what each does on the messages of `held_out/dev.yaml`.
 
-
-def turn_is_right(
-    row: dict[str, Any], result: PlanResult, pictures: list[dict[str, Any]], reader: Reader
-) -> bool:
-    """Whether a plan does what its row says; an answer is asked of the drawn picture."""
-    calls = [(_NAMES.get(call.name, call.name), call.arguments) for call in result.calls]
-    tool = "plan" if len(calls) > 1 else calls[0][0] if calls else "chat" if result.text else "clarify"
-    if tool not in row["tool"]:
-        return False
-    if tool == "plan" and [name for name, _ in calls] != row["tools"]:
-        return False
-    for name, arguments in calls:
-        if name == "generate" and "scene" in row and not _draws(row["scene"], arguments):
-            return tool == "plan" and row["tools"].count("generate") > 1
-    edits = [arguments.get("instruction") for name, arguments in calls if name == "edit"]
-    if edits and "change" in row and edits[0] not in _instructions(row["change"]):
-        return False
-    if (
-        tool in ("edit", "ask")
-        and "source" in row
-        and _source(calls[0][1].get("image", ""), pictures) != row["source"]
-    ):
-        return False
-    if tool == "ask" and "answer" in row and "source" in row:
-        picture = draw(_scene(pictures[row["source"] - 1]))
-        said = reader.answers(picture, row["say"]).lower()
-        return any(str(word) in said for word in row["answer"])
-    return True
-
-
-def _draws(scene: dict[str, Any], arguments: dict[str, Any]) -> bool:
-    stated = {key: _thing(value) if key in SIDES else value for key, value in scene.items()}
-    without = {key: value for key, value in stated.items() if (key, value) != ("outfit", "none")}
-    return arguments.get("prompt") in (canonical_prompt(stated), canonical_prompt(without))
-
-
-def _instructions(change: dict[str, Any]) -> set[str]:
-    if "recolor" in change:
-        return {canonical_instruction(Change("recolor", change["color"], change["recolor"]))}
-    ((key, values),) = change.items()
-    values = values if isinstance(values, list) else [values]
-    return {canonical_instruction(Change(key, value)) for value in values}
-
-
-def _source(named: str, pictures: list[dict[str, Any]]) -> int | None:
-    """The number of the picture that an image argument means."""
-    if named in ("last", "attached", ""):
-        return len(pictures)
-    if named.startswith("#"):
-        return int(named[1:]) if named[1:].isdigit() else None
-    chinese = {"机器人": "robot", "猫": "cat", "狗": "dog", "兔": "rabbit", "火星": "mars", "森林": "forest"}
-    words = named + " ".join(english for word, english in chinese.items() if word in named)
-    scores = [sum(str(value).split()[-1] in words for value in picture.values()) for picture in pictures]
-    best = max(scores, default=0)
-    return scores.index(best) + 1 if best and scores.count(best) == 1 else None
-
-
-def _scene(stated: dict[str, Any]) -> Scene:
-    things = {side: _thing(stated[side]) for side in SIDES if side in stated}
-    attributes = {key: value for key, value in stated.items() if key not in SIDES}
-    return Scene(**attributes, left=things.get("left"), right=things.get("right"))
+    Of the plans that act, `done` is the share above the threshold, `right` that of those which are right;
+    `right_asked` and `wrong_asked` count plans below it, which would only be offered.
+    """
+    sets = yaml.safe_load((_HELD_OUT / "dev.yaml").read_text("utf-8"))
+    acting: list[tuple[float, bool]] = []
+    runtime = LocalRuntime(model)
+    try:
+        for language in LANGUAGES:
+            for row in sets[language]:
+                numbers = tuple(range(1, row["images"] + 1))
+                said = runtime.plan(PlanRequest(message=row["say"], images=numbers, tools=TOOLS))
+                if said.calls and said.calls[0].name != "clarify":
+                    right = row["tool"] != "chat" and plan_is_right(row, said, language)
+                    acting.append((said.probability or 0.0, right))
+    finally:
+        runtime.close()
+    rows = []
+    for threshold in (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        done = [right for probability, right in acting if probability >= threshold]
+        asked = [right for probability, right in acting if probability < threshold]
+        shares = {"done": round(len(done) / len(acting), 3), "right": _mean(done)}
+        counts = {"right_asked": sum(asked), "wrong_asked": len(asked) - sum(asked)}
+        rows.append({"from": threshold, **shares, **counts})
+    return rows
 
 
 def _thing(text: str) -> Thing:
@@ -246,4 +167,5 @@ if __name__ == "__main__":
     measured = Reader(language_model, words)
     print("plans", plans(measured), flush=True)
     print("whole scenes", whole_scenes(measured), flush=True)
-    print("trust", trust(measured, show=True), flush=True)
+    for row in sureness():
+        print("sure from", row, flush=True)

@@ -23,7 +23,7 @@ from flux_runtime.pocket.trust.pictures import MISSING, NOTHING
 from flux_runtime.pocket.vocabulary import LANGUAGES
 
 SURE_FROM = 0.6
-"""Of a plan's probability; from there on it is done without asking. Chosen on `held_out/dev.yaml`."""
+"""Of a plan's probability; from there on it is done without asking. `measure.sureness` shows why."""
 
 
 def _answer(sentence: str) -> str:
@@ -47,9 +47,7 @@ ENTRY: dict[str, Any] = {
 
 def pack(folder: Path, target: Path = WEIGHTS_FOLDER) -> None:
     """Write the averaged weights of `folder/trust/last.pt`, bf16, and what goes with them, into `target`."""
-    model, _ = shipped_language_model()
-    if len(model.model.language_model.layers) == 6:
-        grow(model)
+    model = grow(shipped_language_model()[0])
     saved = torch.load(folder / "trust" / "last.pt", weights_only=True, map_location="cpu")
     model.load_state_dict(saved["average"], strict=False)
     shutil.rmtree(target / "text_encoder", ignore_errors=True)
