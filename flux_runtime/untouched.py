@@ -1,7 +1,7 @@
 """What an edit left alone, found by comparing pictures, so that it can stay the source's own pixels.
 
-A picture that is larger than the model's canvas comes back from it blurred. The edited picture is compared
-with the source as it went through the same VAE, so that what the VAE alone does is no change.
+The VAE alone changes every pixel a little, and a picture larger than the model's canvas comes back blurred.
+What the edit drew is compared with the source as it went through the same VAE, so that this is no change.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def changed_mask(reconstructed: Image.Image, edited: Image.Image) -> Image.Image
     """Where an edit changed a picture: 255, with a margin; 0 is untouched.
 
     Args:
-        reconstructed: the source after it was encoded and decoded.
-        edited: what the model made of it, of the same size.
+        reconstructed: the source after it was encoded and decoded, or the sketch of its latents.
+        edited: what the model made of it, or that sketch, of the same size.
 
     Returns:
         A mask (L) of their size, or None if so much changed that the picture has to be used as a whole.

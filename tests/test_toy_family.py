@@ -275,7 +275,7 @@ def test_it_completes_prompts_and_looks_at_pictures_if_its_entry_says_how(
         conversation.close()
     assert said == [
         "Drew #1: a red field, take 3.",
-        "Drew #2: a green field, take 3. Looking at it, I do not see all of it: green. I tried twice.",
+        "Drew #2: a green field, take 3. Looking at it, I do not see all of it: green.",
         "Drew #3: a black field, take 3. Looking at it, I cannot tell whether it shows that.",
     ]
 

@@ -72,8 +72,8 @@ def not_seen(done: Done, language: Language) -> str:
     match done.checked:
         case Checked("missing", missing):
             text = Wording(
-                " Looking at it, I do not see all of it: {missing}. I tried twice.",
-                "我看了一下，画里好像还缺：{missing}。已经试了两次。",
+                " Looking at it, I do not see all of it: {missing}.",
+                "我看了一下，画里好像还缺：{missing}。",
             )
             return text.say(language, missing=missing)
         case Checked("unsure"):

@@ -25,7 +25,7 @@ CHECK = PictureCheck(
     nothing=("nothing", "不缺"),
     unsure=("i cannot tell", "看不出"),
 )
-MISSING = " Looking at it, I do not see all of it: the hat. I tried twice."
+MISSING = " Looking at it, I do not see all of it: the hat."
 UNSURE = " Looking at it, I cannot tell whether it shows that."
 UNSEEN = " I could not look at it to see whether it shows that."
 FAILURES = [
@@ -120,7 +120,7 @@ def test_where_it_cannot_tell_that_is_said(
     ("seen", "said"),
     [
         (["不缺"], "画好了 #1。"),
-        (["帽子"] * 2, "画好了 #1。我看了一下，画里好像还缺：帽子。已经试了两次。"),
+        (["帽子"] * 2, "画好了 #1。我看了一下，画里好像还缺：帽子。"),
         (["看不出"] * 2, "画好了 #1。我看了一下，看不出画里是不是这样。"),
         ([FAILURES[0]], "画好了 #1。这次没能再看一眼，不知道画里是不是这样。"),
     ],

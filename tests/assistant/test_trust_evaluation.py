@@ -40,7 +40,7 @@ def _row(*tool: str, **what: Any) -> dict[str, Any]:
 DRAWN = _reply("generate", ("generate", 0), text="Drew #1.")
 EDITED = _reply("edit", ("edit", 2), text="Edited #2 → #3.")
 SNOWY = {"change": {"weather": "snowy"}}
-MISSING = " Looking at it, I do not see all of it: snow. I tried twice."
+MISSING = " Looking at it, I do not see all of it: snow."
 
 
 @pytest.mark.parametrize(
